@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of every scenario share: the machines of the scenario's own inventory, and patience."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+
+HERE = Path(__file__).resolve().parent
+RELEASES = {"bookworm": 12, "trixie": 13}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of the inventory as the tests see it: from outside, and through a root shell."""
+
+    name: str
+    variables: dict[str, Any]
+    ca_file: Path
+
+    @property
+    def address(self) -> str:
+        return self.variables["ansible_host"]
+
+    @property
+    def hostname(self) -> str:
+        return self.variables["mail_hostname"]
+
+    @property
+    def release(self) -> int:
+        return RELEASES[self.variables["machine_suite"]]
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """The plain password of each declared user."""
+        return {user["email"]: user["password"] for user in self.variables.get("mail_users", []) if "password" in user}
+
+    @property
+    def host(self) -> testinfra.host.Host:
+        """The machine as testinfra knows it: .service(), .file(), .socket() and so on."""
+        state = state_directory(self.variables)
+        return testinfra.get_host(
+            f"ssh://root@{self.address}",
+            ssh_identity_file=str(state / "ssh_key"),
+            ssh_extra_args=(
+                "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "
+                f"-o ControlPath={state}/tests-%h"
+            ),
+        )
+
+    def run(self, command: str, *arguments: str) -> testinfra.backend.base.CommandResult:
+        """Run a shell command as root; %s stands for a quoted argument. The result has rc, stdout and stderr."""
+        return self.host.run(command, *arguments)
+
+
+def state_directory(variables: dict[str, Any]) -> Path:
+    """Where shared/create.yml left the key of these machines."""
+    return Path.home() / ".cache" / "virtmail-mailserver" / variables["machine_network"]["name"]
+
+
+@functools.cache
+def inventory(scenario: Path) -> dict[str, Any]:
+    """The scenario's inventory as Ansible reads it; values stay untemplated."""
+    command = ["ansible-inventory", "--list", "-i", str(HERE / "shared/inventory"), "-i", str(scenario / "inventory")]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def scenario_of(test_file: Path) -> Path:
+    """The scenario's directory: the one right below ours that holds the test."""
+    return HERE / test_file.relative_to(HERE).parts[0]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that asks for a machine on every mail server of the scenario."""
+    if "machine" in metafunc.fixturenames:
+        scenario = scenario_of(metafunc.definition.path)
+        names = inventory(scenario)["mail"]["hosts"]
+        metafunc.parametrize("machine", [(scenario, name) for name in names], ids=names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A mail server of the scenario; a test that asks for it runs once on each."""
+    scenario, name = request.param
+    variables = inventory(scenario)["_meta"]["hostvars"][name]
+    ca_file = tmp_path_factory.mktemp(name) / "ca.pem"
+    machine = Machine(name, variables, ca_file)
+    ca_file.write_text(machine.run("cat /etc/ssl/mailserver/ca.pem").stdout)
+    return machine
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[..., Any]:
+    """Ask again and again until the answer is true; see poll()."""
+    return poll
+
+
+def poll(condition: Callable[[], Any], timeout: float = 20, message: str = "the condition never came true") -> Any:
+    """Return the condition's first true value, or fail with the message once the time is over."""
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"after {timeout} s: {message}")
+        time.sleep(0.2)
+    return value
