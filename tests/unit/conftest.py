@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A real PostgreSQL for the tests: a throw-away cluster, reached only through a socket of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+import psycopg
+import pytest
+
+MIGRATIONS = pathlib.Path(__file__).parents[2] / "roles" / "postgres_mail" / "files" / "migrations"
+
+
+def _binary(name):
+    found = shutil.which(name)
+    if found:
+        return found
+    debian = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    if not debian:
+        raise FileNotFoundError(f"{name} is needed: install Debian's package postgresql")
+    return str(debian[-1])
+
+
+def _unprivileged():
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise LookupError("run the tests as a user other than root")
+
+
+def _run(user, *command):
+    subprocess.run(command, check=True, user=user, cwd="/", stdout=subprocess.DEVNULL)
+
+
+def _connect(parameters, dbname=None):
+    return psycopg.connect(
+        host=parameters["login_unix_socket"],
+        user=parameters["login_user"],
+        dbname=dbname or parameters["login_db"],
+        autocommit=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """Connection options, as the modules take them, of the superuser of an empty cluster."""
+    user = _unprivileged()
+    # Short and not below pytest's own directory: a socket's path has 107 characters at most, and the user must get in.
+    directory = tempfile.mkdtemp(prefix="pg-", dir="/tmp")
+    if user:
+        shutil.chown(directory, user)
+    data = f"{directory}/data"
+    settings = f"-k {directory} -c listen_addresses= -c fsync=off -c max_connections=30"
+    try:
+        _run(user, _binary("initdb"), "-N", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D", data)
+        _run(user, _binary("pg_ctl"), "-w", "-D", data, "-l", f"{directory}/log", "-o", settings, "start")
+        try:
+            yield {"login_unix_socket": directory, "login_user": "postgres", "login_db": "postgres"}
+        finally:
+            _run(user, _binary("pg_ctl"), "-w", "-m", "immediate", "-D", data, "stop")
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def _migrated(cluster):
+    """Name of a database that the migrations have made; the tests get copies of it."""
+    with _connect(cluster) as connection:
+        connection.execute("CREATE DATABASE migrated")
+    with _connect(cluster, "migrated") as connection, connection.transaction():
+        connection.execute("CREATE SCHEMA mail_internal")
+        connection.execute(
+            "CREATE TABLE mail_internal.schema_migrations"
+            " (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        for path in sorted(MIGRATIONS.glob("*.sql")):
+            connection.execute(path.read_text(encoding="utf-8"))
+            connection.execute(
+                "INSERT INTO mail_internal.schema_migrations (version, name) VALUES (%s, %s)",
+                (int(path.name.split("_")[0]), path.name),
+            )
+    return "migrated"
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def database(cluster, _migrated):
+    """Connection options of a fresh database with the schema as the migrations make it."""
+    name = f"test_{next(_numbers)}"
+    with _connect(cluster) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {_migrated}")
+    yield {**cluster, "login_db": name}
+    with _connect(cluster) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def connection(database):
+    """An open connection to the fresh database, each statement committed at once."""
+    with _connect(database) as connection:
+        yield connection
