@@ -82,7 +82,8 @@ DECLARE
   box constant text := mail_internal.without_extension(address);
   domain_name constant text := mail_internal.domain_part(address);
 BEGIN
-  IF NOT EXISTS (SELECT FROM public.virtual_domains WHERE name = domain_name AND active) THEN
+  -- '@domain' is no address, though it is a source
+  IF address LIKE '@%' OR NOT EXISTS (SELECT FROM public.virtual_domains WHERE name = domain_name AND active) THEN
     RETURN;
   END IF;
   RETURN QUERY SELECT destination FROM public.virtual_aliases WHERE source = address;

@@ -1,0 +1,264 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This file is private to the collection: it may change without notice.
+
+"""What the database should be like, and the plan that makes it so. Pure: reads and writes nothing.
+
+Roles, owners, grants and migrations are compared as values; each difference becomes one Change, which is what check
+mode counts, what the diff prints and what a real run executes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import MailserverError
+
+OWNER = "mail_owner"
+ADMIN = "mail_admin"
+LOGIN_ROLES = (ADMIN, "mail_dovecot", "mail_postfix", "mail_watch")
+PUBLIC = "PUBLIC"
+
+TABLES = ("public.virtual_aliases", "public.virtual_domains", "public.virtual_users")
+OWN_SCHEMAS = ("mail_internal", "mail_lookup")
+
+# Each question of a daemon, and the only role that may ask it
+LOOKUPS = {
+    "mail_lookup.alias(text)": "mail_postfix",
+    "mail_lookup.mailbox(text)": "mail_postfix",
+    "mail_lookup.mailbox_domain(text)": "mail_postfix",
+    "mail_lookup.sender_login(text)": "mail_postfix",
+    "mail_lookup.passdb(text)": "mail_dovecot",
+    "mail_lookup.userdb(text)": "mail_dovecot",
+    "mail_lookup.usernames()": "mail_dovecot",
+}
+
+# Where a change is executed: on the server before the database exists, or in the one transaction in the database,
+# first by who logged in, then by the owner.
+SERVER, LOGIN_USER, AS_OWNER = range(3)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One privilege of one role. The name is as SQL wants it, but for that of the database, which comes unquoted."""
+
+    privilege: str
+    kind: str
+    name: str
+    role: str
+
+    def __str__(self):
+        return f"{self.privilege} on {self.kind.lower()} {self.name} to {self.role}"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something in the database that has an owner."""
+
+    kind: str
+    name: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role as it is. Powers are the attributes that none of ours may have."""
+
+    login: bool
+    powers: tuple = ()
+    member_of: tuple = ()
+
+
+@dataclass(frozen=True)
+class Database:
+    """The database as it is, or would be had it just been made."""
+
+    owner: str
+    encoding: str
+    things: tuple = ()
+    sequences: tuple = ()
+    applied: tuple = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the plan depends on, as read from the server."""
+
+    roles: dict
+    database: Database | None
+    grants: frozenset = frozenset()
+    may_act_as_owner: bool = True
+    is_superuser: bool = True
+    locked_out: frozenset = frozenset()
+
+
+@dataclass(frozen=True)
+class Migration:
+    version: int
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference: its line in the diff before and after, and the statements that remove it."""
+
+    stage: int
+    statements: tuple
+    before: str = ""
+    after: str = ""
+    migration: Migration | None = None
+
+
+def parse_migrations(given):
+    """Check the migrations that the caller gave, in the order of their numbers."""
+    migrations = []
+    for item in given:
+        name = item["name"].removesuffix(".sql")
+        match = re.fullmatch(r"([0-9]{4})_[a-z0-9_]+", name)
+        if not match:
+            raise MailserverError(f"migrations: {item['name']} must be named like 0001_tables.sql.")
+        migrations.append(Migration(int(match.group(1)), name, item["sql"]))
+    migrations.sort(key=lambda migration: migration.version)
+    if [migration.version for migration in migrations] != list(range(1, len(migrations) + 1)):
+        raise MailserverError("migrations: the numbers must be 0001, 0002 and so on, each once; give all of them.")
+    return migrations
+
+
+def plan(state, name, migrations):
+    """The changes that turn the state into the wanted one, in the order of their execution."""
+    _refuse(state.database, name, migrations)
+    database = state.database or Database(OWNER, "UTF8")
+    return [
+        *_plan_roles(state),
+        *_plan_database(state, name),
+        *_plan_owners(database),
+        *_plan_revokes(state, name, database),
+        *_plan_migrations(database, migrations),
+        *_plan_grants(state, name, database),
+    ]
+
+
+def diff(changes):
+    """The plan as text, as --diff shows it."""
+    return {
+        "before": "".join(f"{change.before}\n" for change in changes if change.before),
+        "after": "".join(f"{change.after}\n" for change in changes if change.after),
+    }
+
+
+def quote(name):
+    """A single SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _refuse(database, name, migrations):
+    if database is None:
+        return
+    if database.encoding != "UTF8":
+        raise MailserverError(
+            f"Database {name} has the encoding {database.encoding}: dump it and restore it into one with UTF8."
+        )
+    newest = max(database.applied, default=0)
+    if newest > len(migrations):
+        raise MailserverError(
+            f"Database {name} has version {newest} of the schema, and this collection knows only {len(migrations)}:"
+            " upgrade the collection."
+        )
+
+
+def _plan_roles(state):
+    for role in (OWNER, *LOGIN_ROLES):
+        login = "LOGIN" if role in LOGIN_ROLES else "NOLOGIN"
+        have = state.roles.get(role)
+        if have is None:
+            yield Change(SERVER, (f"CREATE ROLE {role} {login}",), after=_role_line(role, login))
+            continue
+        wrong = [] if have.login == (login == "LOGIN") else [login]
+        wrong += [f"NO{power}" for power in have.powers]
+        if wrong:
+            held = " ".join(["LOGIN" if have.login else "NOLOGIN", *have.powers])
+            statement = f"ALTER ROLE {role} {' '.join(wrong)}"
+            yield Change(SERVER, (statement,), _role_line(role, held), _role_line(role, login))
+        for group in have.member_of:
+            yield Change(SERVER, (f"REVOKE {quote(group)} FROM {role}",), before=f"role {role} is a member of {group}")
+    if not state.may_act_as_owner:
+        statement = f"GRANT {OWNER} TO CURRENT_USER"
+        yield Change(SERVER, (statement,), after=f"the login user is a member of {OWNER}")
+    for role in sorted(state.locked_out):
+        # Which statement sets it is known only with the password: see _schema_credentials
+        yield Change(SERVER, (), after=f"password of {role} set")
+
+
+def _role_line(role, attributes):
+    return f"role {role}: {attributes}"
+
+
+def _plan_database(state, name):
+    after = f"database {name}: owner {OWNER}"
+    if state.database is None:
+        # The collation C does not change when the operating system is upgraded, and with it every text index
+        create = (
+            f"CREATE DATABASE {quote(name)} OWNER {OWNER} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0",
+            f"REVOKE ALL ON DATABASE {quote(name)} FROM PUBLIC",
+        )
+        yield Change(SERVER, create, after=after)
+    elif state.database.owner != OWNER:
+        statement = f"ALTER DATABASE {quote(name)} OWNER TO {OWNER}"
+        yield Change(SERVER, (statement,), f"database {name}: owner {state.database.owner}", after)
+
+
+def _plan_owners(database):
+    for thing in database.things:
+        if thing.owner != OWNER:
+            line = f"{thing.kind.lower()} {thing.name}: owner "
+            statement = f"ALTER {thing.kind} {thing.name} OWNER TO {OWNER}"
+            yield Change(LOGIN_USER, (statement,), line + thing.owner, line + OWNER)
+
+
+def _plan_migrations(database, migrations):
+    for migration in migrations:
+        if migration.version not in database.applied:
+            yield Change(AS_OWNER, (migration.sql,), after=f"migration {migration.name}", migration=migration)
+
+
+def _plan_revokes(state, name, database):
+    surplus = state.grants - _wanted_grants(name, database) - _harmless_grants(state)
+    for grant in sorted(surplus, key=str):
+        # Schema public and the database can belong to somebody else until now
+        stage = LOGIN_USER if grant.kind in ("DATABASE", "SCHEMA") else AS_OWNER
+        yield Change(stage, (_grant_statement("REVOKE", grant, "FROM") + " CASCADE",), before=f"grant {grant}")
+
+
+def _plan_grants(state, name, database):
+    for grant in sorted(_wanted_grants(name, database) - state.grants, key=str):
+        yield Change(AS_OWNER, (_grant_statement("GRANT", grant, "TO"),), after=f"grant {grant}")
+
+
+def _grant_statement(verb, grant, preposition):
+    name = quote(grant.name) if grant.kind == "DATABASE" else grant.name
+    return f"{verb} {grant.privilege} ON {grant.kind} {name} {preposition} {grant.role}"
+
+
+def _wanted_grants(name, database):
+    """All that our login roles may do, and there is nothing else that they may."""
+    verbs = ("DELETE", "INSERT", "SELECT", "UPDATE")
+    return {
+        *(Grant("CONNECT", "DATABASE", name, role) for role in LOGIN_ROLES),
+        *(Grant("USAGE", "SCHEMA", "mail_lookup", role) for role in set(LOOKUPS.values())),
+        *(Grant("EXECUTE", "FUNCTION", function, role) for function, role in LOOKUPS.items()),
+        Grant("USAGE", "SCHEMA", "public", ADMIN),
+        *(Grant(verb, "TABLE", table, ADMIN) for table in TABLES for verb in verbs),
+        *(Grant("USAGE", "SEQUENCE", sequence, ADMIN) for sequence in database.sequences),
+    }
+
+
+def _harmless_grants(state):
+    """What everybody may do in PostgreSQL, and is left so: look into schema public, which shows no row."""
+    harmless = {Grant("USAGE", "SCHEMA", "public", PUBLIC)}
+    if not state.is_superuser:
+        # Before PostgreSQL 15 everybody may create there, and only a superuser can take that back
+        harmless.add(Grant("CREATE", "SCHEMA", "public", PUBLIC))
+    return harmless

@@ -1,0 +1,317 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""virtual_schema against a real cluster: roles, database, migrations, grants."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import stat
+
+import psycopg
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.virtmail.mailserver.plugins.modules import virtual_schema
+
+MIGRATIONS = pathlib.Path(__file__).parents[4] / "roles" / "postgres_mail" / "files" / "migrations"
+NAME = "schema_test"
+ROLES = ("mail_admin", "mail_dovecot", "mail_postfix", "mail_watch", "mail_owner")
+
+
+def migrations():
+    return [{"name": path.name, "sql": path.read_text()} for path in sorted(MIGRATIONS.glob("*.sql"))]
+
+
+@pytest.fixture
+def superuser(cluster):
+    """A way in; afterwards the database and our roles are gone again."""
+    with psycopg.connect(host=cluster["login_unix_socket"], user="postgres", dbname="postgres", autocommit=True) as conn:
+        yield conn
+        conn.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+        for role in (*ROLES, "handyman"):
+            conn.execute(f"DROP ROLE IF EXISTS {role}")
+
+
+@pytest.fixture
+def schema(cluster, superuser, capsys):
+    """Runs the module and returns its answer."""
+
+    def run(check=False, fails=False, **options):
+        args = {
+            **cluster,
+            "login_db": NAME,
+            "migrations": migrations(),
+            "_ansible_diff": True,
+            "_ansible_check_mode": check,
+            **options,
+        }
+        with patch_module_args(args), pytest.raises(SystemExit):
+            virtual_schema.main()
+        answer = json.loads(capsys.readouterr().out)
+        assert answer.get("failed", False) == fails, answer.get("msg")
+        return answer
+
+    return run
+
+
+@pytest.fixture
+def sql(cluster):
+    """Execute statements in the database as any user; returns the rows."""
+
+    def execute(statement, user="postgres"):
+        with psycopg.connect(host=cluster["login_unix_socket"], user=user, dbname=NAME) as conn:
+            cursor = conn.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    return execute
+
+
+def test_prepares_an_empty_server_and_then_changes_nothing(schema, superuser):
+    predicted = schema(check=True)
+    assert not superuser.execute("SELECT FROM pg_database WHERE datname = %s", (NAME,)).fetchone()
+    assert not superuser.execute("SELECT FROM pg_roles WHERE rolname = ANY (%s)", (list(ROLES),)).fetchone()
+
+    done = schema()
+    assert done["changed"]
+    assert done["diff"] == predicted["diff"]
+    assert done["applied_migrations"] == predicted["applied_migrations"]
+    assert done["applied_migrations"][0] == "0001_tables"
+    assert f"database {NAME}: owner mail_owner\n" in done["diff"]["after"]
+
+    for check in (True, False):
+        again = schema(check=check)
+        assert not again["changed"]
+        assert again["diff"] == {"before": "", "after": ""}
+        assert again["applied_migrations"] == []
+        assert again["schema_version"] == len(migrations())
+
+
+def test_each_role_can_do_its_work_and_nothing_else(schema, sql):
+    schema()
+    sql("INSERT INTO virtual_domains (name) VALUES ('example.com')", "mail_admin")
+    sql("INSERT INTO virtual_users (domain_id, email, password) VALUES (1, 'a@example.com', '{X}secret')", "mail_admin")
+    assert sql("SELECT * FROM mail_lookup.mailbox('a@example.com')", "mail_postfix") == [("a@example.com",)]
+    assert sql("SELECT * FROM mail_lookup.passdb('a@example.com')", "mail_dovecot") == [("a@example.com", "{X}secret")]
+    sql("LISTEN mail_directory", "mail_watch")
+
+    forbidden = {
+        "mail_postfix": ["SELECT * FROM mail_lookup.passdb('a@example.com')"],
+        "mail_dovecot": ["SELECT * FROM mail_lookup.mailbox('a@example.com')"],
+        "mail_watch": ["SELECT * FROM mail_lookup.mailbox('a@example.com')"],
+        "mail_admin": ["SELECT * FROM mail_lookup.usernames()", "SELECT * FROM mail_internal.schema_migrations"],
+    }
+    for role, statements in forbidden.items():
+        others = ["CREATE TABLE public.mine ()", "CREATE TEMPORARY TABLE mine ()", "SELECT mail_internal.is_taken('x')"]
+        if role != "mail_admin":
+            others += ["SELECT email FROM virtual_users", "DELETE FROM virtual_aliases", "SELECT name FROM virtual_domains"]
+        for statement in statements + others:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                sql(statement, role)
+
+
+DRIFT = [
+    ("GRANT SELECT ON virtual_users TO mail_postfix", "grant SELECT on table public.virtual_users to mail_postfix"),
+    ("GRANT SELECT (email) ON virtual_users TO PUBLIC", "grant SELECT (email) on table public.virtual_users to PUBLIC"),
+    (
+        "GRANT EXECUTE ON FUNCTION mail_lookup.passdb TO mail_postfix",
+        "grant EXECUTE on function mail_lookup.passdb(text) to mail_postfix",
+    ),
+    ("GRANT CREATE ON SCHEMA public TO PUBLIC", "grant CREATE on schema public to PUBLIC"),
+    (f"GRANT CONNECT ON DATABASE {NAME} TO PUBLIC", f"grant CONNECT on database {NAME} to PUBLIC"),
+    ("GRANT mail_owner TO mail_postfix", "role mail_postfix is a member of mail_owner"),
+    ("ALTER ROLE mail_postfix SUPERUSER CREATEDB", "role mail_postfix: LOGIN SUPERUSER CREATEDB"),
+    ("ALTER ROLE mail_owner LOGIN", "role mail_owner: LOGIN"),
+    ("ALTER FUNCTION mail_lookup.alias OWNER TO postgres", "function mail_lookup.alias(text): owner postgres"),
+    (f"ALTER DATABASE {NAME} OWNER TO postgres", f"database {NAME}: owner postgres"),
+]
+
+
+def test_drift_is_shown_and_repaired(schema, sql):
+    schema()
+    for statement, line in DRIFT:
+        sql(statement)
+        assert line in schema(check=True)["diff"]["before"].splitlines(), statement
+        assert schema()["changed"], statement
+        assert not schema()["changed"], statement
+
+
+def test_missing_grants_come_back(schema, sql):
+    schema()
+    sql("REVOKE EXECUTE ON FUNCTION mail_lookup.alias FROM mail_postfix")
+    sql("REVOKE DELETE ON virtual_aliases FROM mail_admin")
+    assert schema()["diff"] == {
+        "before": "",
+        "after": (
+            "grant DELETE on table public.virtual_aliases to mail_admin\n"
+            "grant EXECUTE on function mail_lookup.alias(text) to mail_postfix\n"
+        ),
+    }
+    assert not schema()["changed"]
+
+
+def test_grants_to_roles_that_are_not_ours_stay(schema, sql):
+    schema()
+    sql("CREATE ROLE handyman; GRANT SELECT ON virtual_domains TO handyman")
+    assert not schema()["changed"]
+    sql("REVOKE ALL ON virtual_domains FROM handyman")
+
+
+TUTORIAL = """
+CREATE TABLE virtual_domains (id serial PRIMARY KEY, name varchar(50) NOT NULL);
+CREATE TABLE virtual_users (
+  id serial PRIMARY KEY,
+  domain_id integer NOT NULL REFERENCES virtual_domains (id),
+  password varchar(106) NOT NULL,
+  email varchar(100) NOT NULL UNIQUE,
+  telephone text
+);
+CREATE TABLE virtual_aliases (
+  id serial PRIMARY KEY,
+  domain_id integer NOT NULL,
+  source varchar(100) NOT NULL,
+  destination varchar(100) NOT NULL
+);
+INSERT INTO virtual_domains (name) VALUES ('Example.com'), ('example.org');
+INSERT INTO virtual_users (domain_id, password, email, telephone) VALUES
+  (1, '$6$salt$hash', 'Alice@Example.com', '555'), (2, '{PLAIN}x', 'bob@example.org', NULL);
+INSERT INTO virtual_aliases (domain_id, source, destination) VALUES
+  (1, 'info@example.com', 'alice@example.com'),
+  (1, 'team@example.com', 'alice@example.com, bob@example.org,carol@example.net'),
+  (1, 'wrong-domain@example.org', 'bob@example.org');
+"""
+
+
+def test_adopts_a_tutorial_database_with_all_rows(schema, superuser, sql):
+    superuser.execute("CREATE ROLE handyman LOGIN")
+    superuser.execute(f"CREATE DATABASE {NAME} TEMPLATE template0 OWNER handyman")
+    sql("GRANT CREATE ON SCHEMA public TO handyman")
+    sql(TUTORIAL, "handyman")
+    predicted = schema(check=True)
+    assert "table public.virtual_users: owner handyman" in predicted["diff"]["before"]
+
+    assert schema()["diff"] == predicted["diff"]
+    assert not schema()["changed"]
+    assert sql("SELECT id, name, active FROM virtual_domains ORDER BY id", "mail_admin") == [
+        (1, "example.com", True),
+        (2, "example.org", True),
+    ]
+    assert sql("SELECT email, password, telephone FROM virtual_users ORDER BY id") == [
+        ("alice@example.com", "{SHA512-CRYPT}$6$salt$hash", "555"),
+        ("bob@example.org", "{PLAIN}x", None),
+    ]
+    assert sql("SELECT domain_id, source, destination FROM virtual_aliases ORDER BY id") == [
+        (1, "info@example.com", "alice@example.com"),
+        (1, "team@example.com", "alice@example.com"),
+        (2, "wrong-domain@example.org", "bob@example.org"),
+        (1, "team@example.com", "bob@example.org"),
+        (1, "team@example.com", "carol@example.net"),
+    ]
+    # New rows get new numbers, long values fit, and a domain takes all with it
+    sql(
+        "INSERT INTO virtual_aliases (domain_id, source, destination)"
+        " VALUES (2, repeat('x', 60) || '@example.org', repeat('y', 200) || '@example.net')",
+        "mail_admin",
+    )
+    sql("DELETE FROM virtual_domains WHERE name = 'example.com'", "mail_admin")
+    assert sql("SELECT count(*) FROM virtual_users") == [(1,)]
+    assert sql("SELECT count(*) FROM virtual_aliases") == [(2,)]
+
+
+def test_adopts_tables_without_keys_or_sequences(schema, superuser, sql):
+    superuser.execute(f"CREATE DATABASE {NAME} TEMPLATE template0")
+    sql(
+        """
+        CREATE TABLE virtual_domains (id integer NOT NULL, name varchar(50));
+        CREATE TABLE virtual_users (id integer NOT NULL, domain_id integer, password varchar(106), email varchar(100));
+        INSERT INTO virtual_domains VALUES (7, 'example.com');
+        INSERT INTO virtual_users VALUES (3, 7, '{PLAIN}x', 'alice@example.com');
+        """
+    )
+    schema()
+    sql("INSERT INTO virtual_domains (name) VALUES ('example.org')", "mail_admin")
+    assert sql("SELECT id, name FROM virtual_domains ORDER BY id") == [(7, "example.com"), (8, "example.org")]
+
+
+def test_names_all_that_prevents_adoption_and_changes_nothing(schema, superuser, sql):
+    superuser.execute(f"CREATE DATABASE {NAME} TEMPLATE template0")
+    sql(TUTORIAL)
+    sql("INSERT INTO virtual_users (domain_id, password, email) VALUES (1, 'x', 'alice@example.com')")
+    sql("INSERT INTO virtual_aliases (domain_id, source, destination) VALUES (1, 'x@elsewhere.test', 'y@example.com')")
+    answer = schema(fails=True)
+    assert "virtual_users: alice@example.com is there 2 times (ids 1, 3)" in answer["msg"]
+    assert "virtual_aliases: the domain of x@elsewhere.test is not in virtual_domains" in answer["msg"]
+    assert sql("SELECT email FROM virtual_users WHERE id = 1") == [("Alice@Example.com",)]
+    assert sql("SELECT to_regnamespace('mail_internal') IS NULL") == [(True,)]
+
+
+def test_applies_only_what_is_new(schema, sql):
+    schema()
+    number = len(migrations()) + 1
+    more = [*migrations(), {"name": f"{number:04}_more.sql", "sql": "CREATE TABLE mail_internal.more ()"}]
+    assert schema(migrations=more)["applied_migrations"] == [f"{number:04}_more"]
+    assert not schema(migrations=more)["changed"]
+    assert sql("SELECT tableowner FROM pg_tables WHERE tablename = 'more'") == [("mail_owner",)]
+
+
+def test_refuses_a_schema_newer_than_the_migrations(schema):
+    schema()
+    assert "upgrade the collection" in schema(migrations=migrations()[:1], fails=True)["msg"]
+
+
+def test_a_broken_migration_leaves_all_as_it_was(schema, sql):
+    broken = [*migrations(), {"name": f"{len(migrations()) + 1:04}_broken.sql", "sql": "SELECT 1/0"}]
+    assert "division by zero" in schema(migrations=broken, fails=True)["msg"]
+    assert sql("SELECT to_regclass('public.virtual_users') IS NULL") == [(True,)]
+    assert schema()["applied_migrations"][0] == "0001_tables"
+
+
+@pytest.mark.parametrize("names", [["0001_a.sql", "0003_b.sql"], ["0001_a.sql", "0001_b.sql"], ["first.sql"]])
+def test_refuses_wrongly_numbered_migrations(schema, names):
+    answer = schema(migrations=[{"name": name, "sql": ""} for name in names], fails=True)
+    assert answer["msg"].startswith("migrations: ")
+
+
+def test_refuses_a_database_that_is_not_utf8(schema, superuser):
+    superuser.execute(f"CREATE DATABASE {NAME} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    assert "SQL_ASCII" in schema(fails=True)["msg"]
+
+
+def test_needs_no_superuser(schema, superuser):
+    superuser.execute("CREATE ROLE handyman LOGIN CREATEROLE CREATEDB")
+    assert schema(login_user="handyman")["changed"]
+    assert not schema(login_user="handyman")["changed"]
+
+
+def test_makes_password_files_that_hold_what_the_server_verifies(schema, superuser, tmp_path):
+    options = {"credentials_directory": str(tmp_path)}
+    assert "password of mail_postfix set" in schema(check=True, **options)["diff"]["after"].splitlines()
+    assert not list(tmp_path.iterdir())
+
+    answer = schema(**options)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "admin.pgpass",
+        "dovecot.pgpass",
+        "postfix.pgpass",
+        "watch.pgpass",
+    ]
+    path = tmp_path / "postfix.pgpass"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    place, password = path.read_text().rstrip("\n").rsplit(":", 1)
+    assert place == f":5432:{NAME}:mail_postfix"
+    assert password.isalnum() and len(password) >= 32
+    assert password not in json.dumps(answer)
+    stored = superuser.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'mail_postfix'").fetchone()[0]
+    assert stored.startswith("SCRAM-SHA-256$")
+    assert not schema(**options)["changed"]
+
+
+def test_a_moved_server_keeps_the_passwords(schema, tmp_path):
+    options = {"credentials_directory": str(tmp_path)}
+    schema(**options)
+    path = tmp_path / "watch.pgpass"
+    right = path.read_text()
+    path.write_text(right.replace(":5432:", ":5433:"))
+    assert schema(**options)["diff"]["after"] == "password of mail_watch set\n"
+    assert path.read_text() == right
