@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL goes away and comes back: nobody is told anything final meanwhile, and nothing is lost."""
+
+import concurrent.futures
+import time
+
+import mail
+import pytest
+import wire
+
+KNOWN = "grace@example.test"
+UNKNOWN = "nobody@example.test"
+WARM = "alice@example.test"
+COLD = "heidi@example.test"
+SECONDS_TO_RECOVER = 5
+
+# With the queue manager stopped, mail is accepted and waits; when it goes on, twenty deliveries meet the outage.
+HOLD = "kill -STOP $(pgrep -x qmgr)"
+RELEASE_INTO_OUTAGE = "kill -CONT $(pgrep -x qmgr); systemctl stop postgresql"
+START = "systemctl start postgresql; until runuser -u postgres -- psql -qAtc 'SELECT 1' mailserver; do sleep 0.1; done"
+
+
+def queue_twenty(machine):
+    """Twenty accepted messages that have not been delivered yet."""
+    machine.host.check_output(HOLD)
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        return list(pool.map(lambda _: mail.deliver(machine, KNOWN, sender=WARM), range(20)))
+
+
+def ask_during_outage(machine, seconds):
+    """The answers to RCPT and to logins of a user who was here before, for as long as the outage lasts."""
+    answers, logins = [], []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        answers += [wire.rcpt(machine, KNOWN), wire.rcpt(machine, UNKNOWN)]
+        logins += [wire.login(machine, service, WARM, machine.passwords[WARM]) for service in (wire.IMAPS, wire.SUBMISSION)]
+        time.sleep(0.5)
+    return answers, logins
+
+
+def seconds_until(condition):
+    """How long it takes until the condition is true; each attempt is a new connection."""
+    start = time.monotonic()
+    while not condition() and time.monotonic() < start + 180:
+        time.sleep(0.1)
+    return time.monotonic() - start
+
+
+def first_right_answers(machine):
+    """Seconds until the MX knows who lives here, who does not, and until somebody new can log in."""
+    conditions = {
+        "a known recipient": lambda: wire.rcpt(machine, KNOWN).startswith("250"),
+        "an unknown recipient": lambda: wire.rcpt(machine, UNKNOWN).startswith("550"),
+        "a login by IMAP": lambda: wire.let_in(wire.login(machine, wire.IMAPS, COLD, machine.passwords[COLD])),
+        "a login to submit": lambda: wire.let_in(wire.login(machine, wire.SUBMISSION, COLD, machine.passwords[COLD])),
+    }
+    with concurrent.futures.ThreadPoolExecutor(len(conditions)) as pool:
+        return dict(zip(conditions, pool.map(seconds_until, conditions.values()), strict=True))
+
+
+@pytest.fixture
+def database_afterwards(machine):
+    """Whatever a test does, the next one finds PostgreSQL and the queue manager at work."""
+    yield
+    machine.run("kill -CONT $(pgrep -x qmgr); systemctl start postgresql")
+
+
+@pytest.mark.usefixtures("database_afterwards")
+@pytest.mark.parametrize("seconds", [6, 15, 70])
+def test_an_outage_of_the_database(machine, wait_for, seconds, record_property):
+    machine.host.check_output("doveadm auth cache flush")
+    assert wire.let_in(wire.login(machine, wire.IMAPS, WARM, machine.passwords[WARM]))
+    start = machine.host.check_output("date +@%s")
+    queued = queue_twenty(machine)
+
+    machine.host.check_output(RELEASE_INTO_OUTAGE)
+    answers, logins = ask_during_outage(machine, seconds)
+    machine.host.check_output(START)
+    recovery = first_right_answers(machine)
+    record_property("recovery", recovery)
+
+    assert {answer[:1] for answer in answers} == {"4"}, f"not a temporary refusal: {sorted(set(answers))}"
+    assert all(map(wire.let_in, logins)), f"who was here before was locked out: {sorted(set(logins))}"
+    slow = {what: round(took, 1) for what, took in recovery.items() if took > SECONDS_TO_RECOVER}
+    assert not slow, f"seconds from PostgreSQL's first answer to: {slow}"
+
+    everything_arrives(machine, wait_for, queued)
+    bounced = machine.run(f"journalctl --no-pager --output cat --since {start} --grep 'status=bounced'").stdout
+    assert bounced == ""
+
+
+def everything_arrives(machine, wait_for, queued):
+    """All queued messages are in the mailbox, each once; the sender, who would get the bounces, got none."""
+    # Postfix would come back to deferred mail by itself within minutes; the flush saves the test that wait.
+    machine.host.check_output("postqueue -f")
+    with mail.imap(machine, KNOWN) as client:
+        wait_for(lambda: all(mail.find(client, each) for each in queued), 30, "queued mail has not arrived")
+        assert [len(mail.find(client, each)) for each in queued] == [1] * len(queued)

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run changes what was asked for and nothing else, gently; what the daemons would refuse never reaches them."""
+
+import mail
+import pytest
+import wire
+
+PROCESSES = "cat /var/spool/postfix/pid/master.pid /run/dovecot/master.pid"
+FILES = "find /etc/postfix /etc/dovecot -type f -exec sha256sum {} + | sort"
+
+
+def works(machine):
+    """Mail comes in, and its reader too."""
+    user = "alice@example.test"
+    return wire.rcpt(machine, user).startswith("250") and wire.let_in(
+        wire.login(machine, wire.IMAPS, user, machine.passwords[user])
+    )
+
+
+def test_a_second_run_changes_nothing(second_run):
+    run, _ = second_run
+    assert (run.code, run.changed) == (0, 0), run.output[-3000:]
+
+
+def test_a_check_of_a_finished_host_shows_nothing(play):
+    run = play("site", "--check", "--diff")
+    assert (run.code, run.changed, run.diff) == (0, 0, []), run.output[-3000:]
+
+
+def test_one_changed_variable_is_one_changed_line_and_a_reload(machine, play):
+    before = machine.host.check_output(PROCESSES)
+    change = {"postfix_message_size_limit": 33_333_333, "dovecot_extra_conf": "login_greeting = Changed."}
+    with mail.imap(machine, "alice@example.test") as session:
+        run = play("site", "--diff", "--tags", "postfix,dovecot", **change)
+        try:
+            assert run.code == 0, run.output[-3000:]
+            added = [line[1:] for line in run.diff if line.startswith("+")]
+            assert added == ["message_size_limit = 33333333", "login_greeting = Changed."]
+            with wire.Wire(machine, wire.SMTP) as client:
+                assert "SIZE 33333333" in client.ask("EHLO client.test")
+            with wire.Wire(machine, wire.IMAP) as client:
+                assert "Changed." in client.greeting
+            assert session.noop()[0] == "OK", "the reload ended an open session"
+            assert machine.host.check_output(PROCESSES) == before, "restarted, not reloaded"
+        finally:
+            restored = play("site", "--tags", "postfix,dovecot")
+    assert (restored.code, restored.changed > 0) == (0, True), restored.output[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("role", "variables"),
+    [
+        pytest.param("dovecot", {"dovecot_extra_conf": "no_such_setting = 1"}, id="dovecot"),
+        pytest.param("postfix", {"postfix_master_cf_extra": "broken inet n"}, id="postfix"),
+    ],
+)
+def test_what_a_daemon_refuses_never_reaches_it(machine, play, role, variables):
+    before = machine.host.check_output(FILES)
+    run = play("site", "--tags", role, **variables)
+    assert run.code != 0
+    assert machine.host.check_output(FILES) == before
+    assert works(machine)
+
+
+@pytest.mark.parametrize(
+    ("role", "variable"),
+    [("postfix", "postfix_hostnme"), ("dovecot", "dovecot_extra_config"), ("mailhost", "mail_hostnme")],
+)
+def test_a_misspelt_variable_is_an_error_that_names_it(play, role, variable):
+    run = play("site", "--check", "--tags", role, **{variable: "x"})
+    assert run.code != 0
+    assert variable in run.output
