@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Playbooks for the tests that judge a run, and one worker of pytest-xdist per machine for those who use it."""
+"""Playbooks for the tests that judge a run, and how pytest-xdist shares out the work."""
 
 import json
 import os
@@ -62,8 +62,13 @@ def second_run(machine, tmp_path_factory):
     return run, watch.command_lines
 
 
-def pytest_collection_modifyitems(items):
-    """All tests of a machine in one worker, under `-n 2 --dist loadgroup`: they share its queue and its database."""
-    for item in items:
-        if "machine" in getattr(item, "callspec", item).__dict__.get("params", {}):
-            item.add_marker(pytest.mark.xdist_group(item.callspec.params["machine"][1]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With pytest-xdist (-n 2), one worker for each machine: tests of one machine share its queue and its database."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneWorkerPerMachine(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return re.search(r"mail-d\d+|$", nodeid)[0]
+
+    return OneWorkerPerMachine(config, log)

@@ -3,6 +3,7 @@
 """PostgreSQL goes away and comes back: nobody is told anything final meanwhile, and nothing is lost."""
 
 import concurrent.futures
+import contextlib
 import time
 
 import mail
@@ -13,11 +14,12 @@ KNOWN = "grace@example.test"
 UNKNOWN = "nobody@example.test"
 WARM = "alice@example.test"
 COLD = "heidi@example.test"
+LOGINS = [wire.IMAPS, wire.SUBMISSION]
 SECONDS_TO_RECOVER = 5
 
 # With the queue manager stopped, mail is accepted and waits; when it goes on, twenty deliveries meet the outage.
 HOLD = "kill -STOP $(pgrep -x qmgr)"
-RELEASE_INTO_OUTAGE = "kill -CONT $(pgrep -x qmgr); systemctl stop postgresql"
+RELEASE_INTO_OUTAGE = "kill -CONT $(pgrep -x qmgr); systemctl stop postgresql 'postgresql@*'"
 START = "systemctl start postgresql; until runuser -u postgres -- psql -qAtc 'SELECT 1' mailserver; do sleep 0.1; done"
 
 
@@ -28,13 +30,29 @@ def queue_twenty(machine):
         return list(pool.map(lambda _: mail.deliver(machine, KNOWN, sender=WARM), range(20)))
 
 
+@contextlib.contextmanager
+def interrupted_message(machine):
+    """A message whose recipient was accepted before the outage, and whose text comes in the middle of it."""
+    message_id, text = mail.message()
+    with mail.smtp(machine) as client:
+        client.ehlo()
+        client.mail(WARM)
+        assert client.rcpt(KNOWN)[0] == 250
+        yield message_id, lambda: client.data(text)[0]
+
+
+def log_in(machine):
+    """The answers to a user who reads and sends mail."""
+    return [wire.login(machine, service, WARM, machine.passwords[WARM]) for service in LOGINS]
+
+
 def ask_during_outage(machine, seconds):
     """The answers to RCPT and to logins of a user who was here before, for as long as the outage lasts."""
     answers, logins = [], []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         answers += [wire.rcpt(machine, KNOWN), wire.rcpt(machine, UNKNOWN)]
-        logins += [wire.login(machine, service, WARM, machine.passwords[WARM]) for service in (wire.IMAPS, wire.SUBMISSION)]
+        logins += log_in(machine)
         time.sleep(0.5)
     return answers, logins
 
@@ -68,18 +86,21 @@ def database_afterwards(machine):
 
 @pytest.mark.usefixtures("database_afterwards")
 @pytest.mark.parametrize("seconds", [6, 15, 70])
-def test_an_outage_of_the_database(machine, wait_for, seconds, record_property):
+def test_an_outage_of_the_database(machine, wait_for, seconds):
     machine.host.check_output("doveadm auth cache flush")
-    assert wire.let_in(wire.login(machine, wire.IMAPS, WARM, machine.passwords[WARM]))
+    assert all(map(wire.let_in, log_in(machine)))
     start = machine.host.check_output("date +@%s")
-    queued = queue_twenty(machine)
-
-    machine.host.check_output(RELEASE_INTO_OUTAGE)
-    answers, logins = ask_during_outage(machine, seconds)
+    with interrupted_message(machine) as (message_id, send_text):
+        queued = queue_twenty(machine)
+        machine.host.check_output(RELEASE_INTO_OUTAGE)
+        code = send_text()
+        queued += [message_id] if code == 250 else []
+        answers, logins = ask_during_outage(machine, seconds)
     machine.host.check_output(START)
     recovery = first_right_answers(machine)
-    record_property("recovery", recovery)
+    print(f"after {seconds} s: {recovery}")
 
+    assert code == 250 or 400 <= code < 500
     assert {answer[:1] for answer in answers} == {"4"}, f"not a temporary refusal: {sorted(set(answers))}"
     assert all(map(wire.let_in, logins)), f"who was here before was locked out: {sorted(set(logins))}"
     slow = {what: round(took, 1) for what, took in recovery.items() if took > SECONDS_TO_RECOVER}

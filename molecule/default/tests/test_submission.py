@@ -50,13 +50,13 @@ def test_a_user_sends_as_herself(machine, service, sender):
 )
 def test_a_user_sends_as_nobody_else(machine, service, sender):
     answer = envelope(machine, service, sender)
-    assert wire.code_of(answer) in (550, 553, 554), answer
+    assert 500 <= wire.code_of(answer) < 600, answer
 
 
 @SERVICES
 def test_nobody_sends_without_a_login(machine, service):
     answer = envelope(machine, service, "alice@example.test", user=None)
-    assert wire.code_of(answer) in (530, 554), answer
+    assert 500 <= wire.code_of(answer) < 600, answer
 
 
 @pytest.mark.parametrize("service", [wire.SMTP, wire.SUBMISSION], ids=str)
