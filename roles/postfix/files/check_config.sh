@@ -15,8 +15,22 @@ refuse() {
 complaints=$({ postconf -c "$staged" -x -n && postconf -c "$staged" -M; } 2>&1 >/dev/null | sort -u)
 [ -z "$complaints" ] || refuse "$complaints"
 
-# The master process would start it again and again.
+# postconf does not look at values. Where the default is a number or a time, another value has to be one too.
+mistyped=$({ postconf -d | sed 's/^/default /'; postconf -c "$staged" -xn | sed 's/^/staged /'; } | awk '
+    $1 == "default" { default_of[$2] = $4; next }
+    NF == 3 { next }
+    default_of[$2] ~ /^[0-9]+$/ && $4 !~ /^[0-9.]+$/ { print $2 " has to be a number, not \"" $4 "\"." }
+    default_of[$2] ~ /^[0-9]+[smhdw]$/ && $4 !~ /^[0-9]+[smhdw]?$/ { print $2 " has to be a time, not \"" $4 "\"." }')
+[ -z "$mistyped" ] || refuse "$mistyped"
+
 daemons=$(postconf -c "$staged" -h daemon_directory)
+
+# All that only the SMTP server itself can judge: it starts, sees the end of its input and leaves. While Postfix is not
+# running it waits for its helpers instead, hence the limit.
+MAIL_CONFIG=$staged timeout 5 "$daemons/smtpd" -S </dev/null >/dev/null 2>&1
+[ $? -ne 1 ] || refuse "The SMTP server does not start: $(journalctl -q -n 5 -t postfix/smtpd -o cat | grep fatal: | tail -n 1)"
+
+# The master process would start it again and again.
 for program in $(postconf -c "$staged" -M | awk '{ print $8 }' | sort -u); do
     [ -x "$daemons/$program" ] || refuse "master.cf starts $program, which is not a program in $daemons."
 done
