@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The certificate of an ACME server: used by both daemons, renewed by its timer's service, and nobody hung up on."""
+
+import contextlib
+import imaplib
+import smtplib
+import socket
+import ssl
+import time
+
+import pytest
+
+USER = "alice@example.test"
+PORTS = {"smtp": 25, "submissions": 465, "imaps": 993}
+
+
+@pytest.fixture(scope="session")
+def trust(machine, tmp_path_factory):
+    """Trusts the root of the ACME server's authority, and nothing else."""
+    root = tmp_path_factory.mktemp(machine.name) / "root.pem"
+    root.write_text(machine.run("cat /etc/ssl/pebble-root.pem").stdout)
+    return ssl.create_default_context(cafile=root)
+
+
+def served(machine, trust, port):
+    """The certificate that the port serves, once it has been verified."""
+    with contextlib.ExitStack() as connections:
+        plain = connections.enter_context(socket.create_connection((machine.address, port), 20))
+        if port == 25:
+            smtp = connections.enter_context(smtplib.SMTP())
+            smtp.sock = plain
+            smtp.getreply()
+            smtp.ehlo("client.test")
+            smtp.docmd("STARTTLS")
+        return connections.enter_context(trust.wrap_socket(plain, server_hostname=machine.hostname)).getpeercert()
+
+
+def serials(machine, trust):
+    return {name: served(machine, trust, port)["serialNumber"] for name, port in PORTS.items()}
+
+
+def main_processes(machine):
+    return machine.run("cat /var/spool/postfix/pid/master.pid; systemctl show --property MainPID --value dovecot").stdout
+
+
+@contextlib.contextmanager
+def certificate_due(machine):
+    """Lets certbot find that the certificate ends soon."""
+    settings = f"/etc/letsencrypt/renewal/{machine.hostname}.conf"
+    machine.run("sed -i '1i renew_before_expiry = 36500 days' %s", settings)
+    try:
+        yield
+    finally:
+        machine.run("sed -i '/^renew_before_expiry/d' %s", settings)
+
+
+class MailClient(imaplib.IMAP4_SSL):
+    """Verifies the certificate against the machine's name, though the connection goes to its address."""
+
+    def __init__(self, machine, trust):
+        self.machine = machine
+        super().__init__(machine.address, ssl_context=trust)
+
+    def _create_socket(self, timeout):
+        plain = socket.create_connection((self.host, self.port), 20)
+        return self.ssl_context.wrap_socket(plain, server_hostname=self.machine.hostname)
+
+
+@pytest.mark.parametrize("service", PORTS)
+def test_daemon_serves_the_certificate_of_the_authority(machine, trust, service):
+    certificate = served(machine, trust, PORTS[service])
+    issuer = dict(pair for part in certificate["issuer"] for pair in part)
+    assert "Pebble" in issuer["commonName"]
+    assert {name for _, name in certificate["subjectAltName"]} == {
+        machine.hostname,
+        *machine.variables["certbot_extra_names"],
+    }
+
+
+def test_key_is_elliptic_and_private(machine):
+    text = machine.run("openssl x509 -noout -text -in /etc/ssl/mailserver/fullchain.pem").stdout
+    assert "prime256v1" in text
+    assert machine.run("runuser -u nobody -- cat /etc/ssl/mailserver/privkey.pem").rc != 0
+
+
+def test_timer_of_renewals_runs(machine):
+    timer = machine.host.service("certbot.timer")
+    assert timer.is_running
+    assert timer.is_enabled
+
+
+def test_renewal_reaches_both_daemons_and_disturbs_nobody(machine, trust, wait_for):
+    before, processes = serials(machine, trust), main_processes(machine)
+    client = MailClient(machine, trust)
+    client.login(USER, machine.passwords[USER])
+    client.select("INBOX")
+
+    with certificate_due(machine):
+        renewal = machine.run("systemctl start certbot.service")
+    assert renewal.rc == 0, machine.run("journalctl --unit certbot.service").stdout
+
+    wait_for(
+        lambda: all(serial != before[name] for name, serial in serials(machine, trust).items()),
+        message="a daemon goes on serving the old certificate",
+    )
+    assert len(set(serials(machine, trust).values())) == 1
+    assert client.noop()[0] == "OK"
+    assert client.select("INBOX")[0] == "OK"
+    client.logout()
+    assert main_processes(machine) == processes
+
+
+def test_nothing_is_renewed_before_its_time(machine, trust):
+    before = serials(machine, trust)
+    assert machine.run("systemctl start certbot.service").rc == 0
+    time.sleep(2)
+    assert serials(machine, trust) == before
