@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This file is private to the collection: it may change without notice.
+
+"""Passwords in the forms that Dovecot reads: {SCHEME} and a hash.
+
+Schemes: https://doc.dovecot.org/main/core/config/auth/schemes.html
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import lru_cache
+
+from ansible.module_utils.basic import missing_required_lib
+
+try:
+    from passlib import exc as passlib_exc
+    from passlib import hash as passlib_hash
+except ImportError as exc:
+    passlib_hash = None
+    PASSLIB_IMPORT_ERROR = str(exc)
+
+# passlib 1.7.4 complains at length, and without need, that it can't tell the version of newer bcrypt packages
+logging.getLogger("passlib").setLevel(logging.ERROR)
+
+MIN_LENGTH = 8
+MAX_LENGTH = 1024
+BCRYPT_MAX_BYTES = 72
+DEFAULT_SCHEME = "ARGON2ID"
+
+_ARGON2_FORM = r"\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
+_CRYPT64 = "[A-Za-z0-9./]"
+
+
+class Scheme:
+    """A scheme that new hashes can have: how passlib makes them, and what its cost may be."""
+
+    def __init__(self, handler, package, settings, default_cost, costs):
+        self.handler = handler
+        self.package = package
+        self.settings = settings
+        self.default_cost = default_cost
+        self.costs = costs
+
+    def hasher(self, cost):
+        return getattr(passlib_hash, self.handler).using(**self.settings, rounds=cost or self.default_cost)
+
+
+# Argon2id with 19 MiB, two passes and one lane is OWASP's recommendation. SHA512-CRYPT stays far below passlib's own
+# 656,000 rounds: they cost 0.2 s of CPU at each login.
+SCHEMES = {
+    "ARGON2ID": Scheme(
+        "argon2", "python3-argon2", {"type": "ID", "memory_cost": 19456, "parallelism": 1}, 2, range(1, 101)
+    ),
+    # 5000 rounds are left out of the hash by passlib; every other number is written into it
+    "SHA512-CRYPT": Scheme("sha512_crypt", "python3-passlib", {}, 100000, range(5001, 10000001)),
+    "BLF-CRYPT": Scheme("bcrypt", "python3-bcrypt", {"ident": "2y"}, 10, range(4, 18)),
+}
+
+# What a stored hash may look like, and who can verify it
+_FORMS = {
+    "ARGON2ID": ("argon2", r"\$argon2id" + _ARGON2_FORM),
+    "ARGON2I": ("argon2", r"\$argon2i" + _ARGON2_FORM),
+    "BLF-CRYPT": ("bcrypt", rf"\$2[aby]\$\d\d\${_CRYPT64}{{53}}"),
+    "SHA512-CRYPT": ("sha512_crypt", rf"\$6\$(?:rounds=\d+\$)?{_CRYPT64}{{1,16}}\${_CRYPT64}{{86}}"),
+    "SHA256-CRYPT": ("sha256_crypt", rf"\$5\$(?:rounds=\d+\$)?{_CRYPT64}{{1,16}}\${_CRYPT64}{{43}}"),
+    "MD5-CRYPT": ("md5_crypt", rf"\$1\${_CRYPT64}{{1,8}}\${_CRYPT64}{{22}}"),
+}
+_FORMS = {scheme: (handler, re.compile(form)) for scheme, (handler, form) in _FORMS.items()}
+_PREFIXED = re.compile(r"\{([A-Z0-9-]+)\}(.*)", re.DOTALL)
+
+
+class Password:
+    """A password as the caller gave it: in plain text, to be hashed, or as a hash. Never shows itself."""
+
+    def __init__(self, plaintext=None, scheme=DEFAULT_SCHEME, cost=None, hashed=None):
+        self._plaintext = plaintext
+        self._scheme = scheme
+        self._cost = cost
+        self._hashed = hashed
+
+    def __repr__(self):
+        return "Password(…)"
+
+    def matches(self, stored):
+        """Is the stored hash one of this password? A new hash of the same password would always differ."""
+        if self._hashed is not None:
+            return self._hashed == stored
+        return _verify(self._plaintext, stored)
+
+    def stored_form(self):
+        if self._hashed is not None:
+            return self._hashed
+        return f"{{{self._scheme}}}{SCHEMES[self._scheme].hasher(self._cost).hash(self._plaintext)}"
+
+    def missing_library(self):
+        """What has to be installed before this password can be hashed; None if all is there."""
+        return None if self._hashed is not None else _missing_library(self._scheme)
+
+
+def _verify(plaintext, stored):
+    handler = _handler(stored)
+    try:
+        return handler is not None and getattr(passlib_hash, handler).verify(plaintext, stored.partition("}")[2])
+    except (ValueError, passlib_exc.MissingBackendError):
+        return False  # a hash that nothing here can read is not of this password
+
+
+def _handler(stored):
+    """Name of passlib's handler for a hash of known form, else None."""
+    prefixed = _PREFIXED.fullmatch(stored)
+    handler, form = _FORMS.get(prefixed[1] if prefixed else None, (None, None))
+    return handler if handler and form.fullmatch(prefixed[2]) else None
+
+
+@lru_cache(maxsize=None)
+def _missing_library(scheme):
+    if passlib_hash is None:
+        return missing_required_lib("passlib (Debian package python3-passlib)", reason=f"for passwords: {PASSLIB_IMPORT_ERROR}")
+    try:
+        # Only a first hash shows whether the library behind a scheme is there and of a version that passlib can use
+        SCHEMES[scheme].hasher(SCHEMES[scheme].costs[0]).hash("probe")
+    except (ValueError, TypeError, AttributeError, passlib_exc.MissingBackendError) as exc:
+        return (
+            f"passlib cannot make {scheme} hashes here: {' '.join(str(exc).split()).rstrip('.')}."
+            f" Install Debian's {SCHEMES[scheme].package}, or libpass from PyPI instead of passlib."
+        )
+    return None
+
+
+def check_plaintext(text, scheme):
+    """ValueError says why the password is refused."""
+    if not text:
+        raise ValueError("the password is empty: give one, or leave the option out to keep the stored one")
+    if not MIN_LENGTH <= len(text) <= MAX_LENGTH:
+        raise ValueError(f"the password must have {MIN_LENGTH} to {MAX_LENGTH} characters")
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("the password has control characters, such as a line end: remove them")
+    if scheme == "BLF-CRYPT" and len(text.encode("utf-8")) > BCRYPT_MAX_BYTES:
+        raise ValueError(f"BLF-CRYPT ignores what follows {BCRYPT_MAX_BYTES} bytes of a password: choose another scheme")
+
+
+def check_hash(text):
+    """ValueError says why the hash is refused."""
+    if _handler(text) is None:
+        raise ValueError(
+            "password_hash is not in a form that Dovecot reads: write {SCHEME} and the whole hash, with one of the"
+            f" schemes {', '.join(_FORMS)}"
+        )
+
+
+def check_scheme(text):
+    """The scheme's name, with or without braces, in capitals; ValueError if it is unknown."""
+    scheme = text.strip().strip("{}").upper()
+    if scheme not in SCHEMES:
+        raise ValueError(f"password_scheme {text!r} is unknown: use one of {', '.join(SCHEMES)}")
+    return scheme
+
+
+def check_cost(cost, scheme):
+    costs = SCHEMES[scheme].costs
+    if cost is not None and cost not in costs:
+        raise ValueError(f"password_cost {cost} does not fit {scheme}: use {costs[0]} to {costs[-1]}")

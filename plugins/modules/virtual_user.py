@@ -1,0 +1,133 @@
+#!/usr/bin/python
+
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: virtual_user
+short_description: Manage a mail user
+description:
+  - Creates, changes or removes one user with a mailbox. The mail of a removed user stays on disk.
+  - The user's domain must exist.
+version_added: 1.0.0
+author: virtmail.mailserver contributors (@virtmail)
+extends_documentation_fragment:
+  - virtmail.mailserver.connection
+  - virtmail.mailserver.attributes
+  - virtmail.mailserver.directory
+requirements:
+  - passlib 1.7.4, or libpass, where passwords are given in plain text (C(python3-passlib) on Debian)
+  - argon2-cffi for the scheme C(ARGON2ID) (C(python3-argon2) on Debian), bcrypt for C(BLF-CRYPT) (C(python3-bcrypt))
+options:
+  email:
+    description:
+      - The user's address, which is the login name too.
+      - Letters, digits, V(.), V(_) and V(-) are allowed before the V(@). A sub-address (V(name+detail@domain)) is not an account.
+    type: str
+    required: true
+  display_name:
+    description: The user's name. Default for a new user is empty.
+    type: str
+  password:
+    description:
+      - Password in plain text, 8 to 1024 characters.
+      - A new user needs O(password) or O(password_hash). Both together are refused.
+      - The stored hash is compared by verifying the password against it, so that a hash of the same password stays as it
+        is, also when its scheme or cost differs.
+    type: str
+  password_hash:
+    description:
+      - Hash of the password as Dovecot stores it, with the scheme in front, such as V({SHA512-CRYPT}$6$…).
+      - Accepted schemes are C(ARGON2ID), C(ARGON2I), C(BLF-CRYPT), C(SHA512-CRYPT), C(SHA256-CRYPT) and C(MD5-CRYPT), as
+        in U(https://doc.dovecot.org/main/core/config/auth/schemes.html).
+      - Compared as text.
+    type: str
+  password_scheme:
+    description:
+      - Scheme of new hashes, one of V(ARGON2ID), V(SHA512-CRYPT) and V(BLF-CRYPT).
+      - Default is V(ARGON2ID).
+    type: str
+  password_cost:
+    description:
+      - Cost of new hashes.
+      - For V(ARGON2ID) the number of passes over 19 MiB of memory, 1 to 100, by default 2.
+      - For V(SHA512-CRYPT) the number of rounds, 5001 to 10000000, by default 100000.
+      - For V(BLF-CRYPT) the logarithm of the rounds, 4 to 17, by default 10.
+      - Higher is slower, for attackers and at each login.
+    type: int
+  update_password:
+    description:
+      - V(always) sets the password whenever the stored hash is not one of it.
+      - V(on_create) sets it only for a new user, so that a password that users have changed themselves stays theirs.
+      - Default is V(always).
+    type: str
+    choices: [always, on_create]
+  quota:
+    description:
+      - Largest size of the mailbox, such as V(500M) or V(5G) (units of 1024), V(0) for unlimited, V(default) for the server's own limit.
+      - Default for a new user is V(default).
+    type: str
+  active:
+    description: Whether the user can log in and receives mail. Default for a new user is V(true).
+    type: bool
+  state:
+    description: Whether the user is there. Of an V(absent) one nothing but O(email) matters.
+    type: str
+    choices: [absent, present]
+    default: present
+seealso:
+  - module: virtmail.mailserver.virtual_directory
+    description: The same for all domains, users and aliases in one call, which is much faster.
+"""
+
+EXAMPLES = r"""
+- name: Give Alice a mailbox of 5 GiB
+  virtmail.mailserver.virtual_user:
+    email: alice@example.com
+    display_name: Alice
+    password: "{{ vault_alice_password }}"
+    quota: 5G
+
+- name: Give Bob a first password that he may change himself
+  virtmail.mailserver.virtual_user:
+    email: bob@example.com
+    password: "{{ vault_bob_password }}"
+    update_password: on_create
+
+- name: Lock Carol out and refuse her mail
+  virtmail.mailserver.virtual_user:
+    email: carol@example.com
+    active: false
+"""
+
+RETURN = r"""
+counts:
+  description: How many rows of each kind were created, updated and deleted, or would be in check mode.
+  returned: success
+  type: dict
+  sample:
+    domains: {created: 0, updated: 0, deleted: 0}
+    users: {created: 1, updated: 0, deleted: 0}
+    aliases: {created: 0, updated: 0, deleted: 0}
+names:
+  description: Addresses and domains of these rows, at most 20 of each sort.
+  returned: success
+  type: dict
+  sample:
+    domains: {created: [], updated: [], deleted: []}
+    users: {created: [alice@example.com], updated: [], deleted: []}
+    aliases: {created: [], updated: [], deleted: []}
+"""
+
+from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import USER
+from ansible_collections.virtmail.mailserver.plugins.module_utils._runner import run_single
+
+
+def main():
+    run_single(USER)
+
+
+if __name__ == "__main__":
+    main()
