@@ -250,6 +250,9 @@ def _wanted_grants(name, database):
         *(Grant("USAGE", "SCHEMA", "mail_lookup", role) for role in set(LOOKUPS.values())),
         *(Grant("EXECUTE", "FUNCTION", function, role) for function, role in LOOKUPS.items()),
         Grant("USAGE", "SCHEMA", "public", ADMIN),
+        # The modules ask which version of the schema they are about to write into.
+        Grant("USAGE", "SCHEMA", "mail_internal", ADMIN),
+        Grant("SELECT", "TABLE", "mail_internal.schema_migrations", ADMIN),
         *(Grant(verb, "TABLE", table, ADMIN) for table in TABLES for verb in verbs),
         *(Grant("USAGE", "SEQUENCE", sequence, ADMIN) for sequence in database.sequences),
     }
