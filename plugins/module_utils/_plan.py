@@ -36,9 +36,10 @@ class Change:
 
     @property
     def columns(self):
-        """Names of the columns that change."""
-        before, after = self.before or {}, self.after or {}
-        return [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        """Names of the columns that change: all, where a row comes or goes."""
+        if self.before is None or self.after is None:
+            return list(self.after or self.before)
+        return [name for name, value in self.after.items() if value != self.before[name]]
 
 
 def make_plan(desired, stored, purge=(), compare_passwords=True):

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _password
+from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
+
+CHEAP = {"ARGON2ID": 1, "SHA512-CRYPT": 5001, "BLF-CRYPT": 4}
+
+
+
+@pytest.mark.parametrize("scheme", _password.SCHEMES)
+def test_hash_is_known_and_verifies(scheme):
+    password = Password("correct horse", scheme, CHEAP[scheme])
+    stored = password.stored_form()
+    assert stored.startswith(f"{{{scheme}}}$")
+    _password.check_hash(stored)
+    assert password.matches(stored)
+    assert Password("correct horse", "ARGON2ID").matches(stored)
+    assert not Password("wrong horse", scheme).matches(stored)
+    assert password.missing_library() is None
+
+
+@pytest.mark.parametrize(
+    ("scheme", "cost", "start"),
+    [
+        ("ARGON2ID", None, "{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$"),
+        ("ARGON2ID", 3, "{ARGON2ID}$argon2id$v=19$m=19456,t=3,p=1$"),
+        ("SHA512-CRYPT", None, "{SHA512-CRYPT}$6$rounds=100000$"),
+        ("SHA512-CRYPT", 5001, "{SHA512-CRYPT}$6$rounds=5001$"),
+        ("BLF-CRYPT", None, "{BLF-CRYPT}$2y$10$"),
+        ("BLF-CRYPT", 5, "{BLF-CRYPT}$2y$05$"),
+    ],
+)
+def test_cost_shows_in_the_hash(scheme, cost, start):
+    assert Password("correct horse", scheme, cost).stored_form().startswith(start)
+
+
+def test_given_hash_is_compared_as_text():
+    stored = Password("correct horse", "BLF-CRYPT", 4).stored_form()
+    other = Password("correct horse", "BLF-CRYPT", 4).stored_form()
+    assert Password(hashed=stored).matches(stored)
+    assert not Password(hashed=stored).matches(other)
+    assert Password(hashed=stored).stored_form() == stored
+
+
+@pytest.mark.parametrize("stored", ["", "plain", "{PLAIN}correct horse", "{ARGON2ID}$argon2id$broken", "{BLF-CRYPT}$2y$99$x"])
+def test_what_cannot_be_read_does_not_match(stored):
+    assert not Password("correct horse").matches(stored)
+
+
+def test_password_never_shows_itself():
+    assert "horse" not in f"{Password('correct horse')!r} {Password('correct horse')}"
+
+
+@pytest.mark.parametrize("text", ["", "short77", "line\nend99", "nul\0l byte", "x" * 1025])
+def test_bad_plaintext_is_refused(text):
+    with pytest.raises(ValueError, match="password"):
+        _password.check_plaintext(text, "ARGON2ID")
+
+
+def test_bcrypt_refuses_what_it_would_ignore():
+    _password.check_plaintext("ü" * 36, "BLF-CRYPT")
+    with pytest.raises(ValueError, match="72 bytes"):
+        _password.check_plaintext("ü" * 37, "BLF-CRYPT")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "secret", "$6$salt$hash", "{PLAIN}secret", "{SHA512-CRYPT}", "{SHA512-CRYPT}secret", "{ARGON2ID}$6$x$y"]
+)
+def test_unknown_hash_is_refused(text):
+    with pytest.raises(ValueError, match="password_hash") as caught:
+        _password.check_hash(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_scheme():
+    assert _password.check_scheme("{argon2id}") == "ARGON2ID"
+    with pytest.raises(ValueError, match="ARGON2ID, SHA512-CRYPT, BLF-CRYPT"):
+        _password.check_scheme("MD5")
+
+
+@pytest.mark.parametrize(("scheme", "cost"), [("ARGON2ID", 0), ("SHA512-CRYPT", 5000), ("BLF-CRYPT", 3), ("BLF-CRYPT", 18)])
+def test_cost_out_of_range_is_refused(scheme, cost):
+    with pytest.raises(ValueError, match=f"password_cost {cost} does not fit {scheme}"):
+        _password.check_cost(cost, scheme)
