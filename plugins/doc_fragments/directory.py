@@ -5,7 +5,9 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
+    # ansible-core takes no fragment without options
     DOCUMENTATION = r"""
+options: {}
 notes:
   - An option that is left out keeps its stored value when the row exists, and takes its default when the row is new.
   - Everything is checked before anything is written, and written in one transaction. All faults are reported at once.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import missing_required_lib
 
+PSYCOPG_IMPORT_ERROR = None
 try:
     import psycopg
 except ImportError as exc:

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from ansible.module_utils.basic import missing_required_lib
 
+PASSLIB_IMPORT_ERROR = None
 try:
     from passlib import exc as passlib_exc
     from passlib import hash as passlib_hash

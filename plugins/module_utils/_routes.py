@@ -78,12 +78,13 @@ class Routes:
 
     def _domains_behind(self, domain):
         """The domains that stand in for this one, nearest first."""
-        found = [domain]
-        for name in found:
-            for there in self._destinations(f"@{name}"):
+        found, visited = [domain], 0
+        while visited < len(found):
+            for there in self._destinations(f"@{found[visited]}"):
                 behind = there[1:]
                 if there.startswith("@") and behind not in found and self._is_active_domain(behind):
                     found.append(behind)
+            visited += 1
         return found[1:]
 
 
