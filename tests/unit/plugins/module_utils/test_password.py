@@ -11,7 +11,6 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._password impo
 CHEAP = {"ARGON2ID": 1, "SHA512-CRYPT": 5001, "BLF-CRYPT": 4}
 
 
-
 @pytest.mark.parametrize("scheme", _password.SCHEMES)
 def test_hash_is_known_and_verifies(scheme):
     password = Password("correct horse", scheme, CHEAP[scheme])
@@ -87,3 +86,13 @@ def test_scheme():
 def test_cost_out_of_range_is_refused(scheme, cost):
     with pytest.raises(ValueError, match=f"password_cost {cost} does not fit {scheme}"):
         _password.check_cost(cost, scheme)
+
+
+def test_hash_of_another_program():
+    """Made by: openssl passwd -6 -salt saltsalt 'correct horse'"""
+    stored = (
+        "{SHA512-CRYPT}$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7mEiUvBJI2EplzfAq"
+        "xL5Vvwp2scFtv/uamSo5z0"
+    )
+    _password.check_hash(stored)
+    assert Password("correct horse").matches(stored)
