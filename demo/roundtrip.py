@@ -54,11 +54,11 @@ def message(token: str) -> EmailMessage:
 
 def wait_for(imap: imaplib.IMAP4_SSL, token: str) -> str:
     """The subject of the message with the token, once it is there."""
-    for _ in range(60):
+    for dummy in range(60):
         imap.select("INBOX")
-        _, found = imap.search(None, "SUBJECT", token)
+        dummy, found = imap.search(None, "SUBJECT", token)
         if found[0]:
-            _, parts = imap.fetch(found[0].split()[0], "(BODY[HEADER.FIELDS (SUBJECT)])")
+            dummy, parts = imap.fetch(found[0].split()[0], "(BODY[HEADER.FIELDS (SUBJECT)])")
             return parts[0][1].decode().strip()
         time.sleep(0.5)
     sys.exit("the message did not arrive within 30 seconds")

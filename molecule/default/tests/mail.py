@@ -68,7 +68,7 @@ def imap(machine, user: str, folder: str | None = "INBOX"):
 def find(client: imaplib.IMAP4, message_id: str) -> list[bytes]:
     """The UIDs of the messages with this ID in the selected folder, as of now."""
     client.noop()
-    _, (uids,) = client.uid("SEARCH", "HEADER", "Message-ID", f'"{message_id}"')
+    dummy, (uids,) = client.uid("SEARCH", "HEADER", "Message-ID", f'"{message_id}"')
     return uids.split()
 
 
@@ -82,7 +82,7 @@ def wait_for_message(machine, wait_for, user: str, message_id: str, folder: str 
     with imap(machine, user, folder) as client:
         uids = wait_for(lambda: find(client, message_id), message=f"{message_id} is not in {folder} of {user}")
         assert len(uids) == 1, f"{message_id} arrived {len(uids)} times"
-        _, data = client.uid("FETCH", uids[0], "(BODY.PEEK[])")
+        dummy, data = client.uid("FETCH", uids[0], "(BODY.PEEK[])")
     return data[0][1]
 
 

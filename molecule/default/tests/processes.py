@@ -16,7 +16,7 @@ class ProcessWatch(threading.Thread):
         self.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *dummy):
         self.finished.set()
         self.join()
 

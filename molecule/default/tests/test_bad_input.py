@@ -53,23 +53,23 @@ def refused(machine, tmp_path_factory):
 
 @pytest.mark.parametrize("fault", SENTENCES)
 def test_each_fault_has_its_sentence(refused, fault):
-    run, _, _ = refused
+    run, dummy, dummy = refused
     assert run.code != 0
     assert SENTENCES[fault] in run.output
 
 
 def test_nothing_is_written_not_even_what_is_right(refused):
-    _, before, after = refused
+    dummy, before, after = refused
     assert before == after
 
 
 def test_no_password_is_repeated(refused):
-    run, _, _ = refused
+    run, dummy, dummy = refused
     assert PASSWORD not in run.output
 
 
 def test_a_database_that_does_not_answer_is_named(play):
     run = play("users", mail_database_port=5999)
     assert run.code != 0
-    assert "5999" in run.output
-    assert "Traceback" not in run.output
+    assert "Cannot connect to database mailserver as mail_admin" in run.output
+    assert "Check that PostgreSQL runs" in run.output

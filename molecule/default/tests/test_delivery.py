@@ -49,7 +49,7 @@ def test_a_message_of_20_megabytes_arrives_byte_for_byte(machine, wait_for):
         client.sendmail("alice@example.test", "bob@example.test", text)
     with mail.imap(machine, "bob@example.test") as client:
         uid = wait_for(lambda: mail.find(client, message_id), 60, "the large message never came")[0]
-        _, data = client.uid("FETCH", uid, "(BODY.PEEK[])")
+        dummy, data = client.uid("FETCH", uid, "(BODY.PEEK[])")
         client.uid("STORE", uid, "+FLAGS", r"(\Deleted)")
         client.expunge()
     assert data[0][1].endswith(text)

@@ -12,8 +12,8 @@ RULE = 'require "fileinto"; if header :is "subject" "{subject}" { fileinto "Arch
 
 def test_the_special_folders_are_there_marked_and_subscribed(machine):
     with mail.imap(machine, "alice@example.test") as client:
-        _, folders = client.list()
-        _, subscribed = client.lsub()
+        dummy, folders = client.list()
+        dummy, subscribed = client.lsub()
     for name in SPECIAL_USE:
         line = next(line.decode() for line in folders if line.decode().endswith(f" {name}"))
         assert f"\\{name}" in line

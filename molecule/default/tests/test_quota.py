@@ -19,7 +19,7 @@ def empty_box(machine):
 
 def empty(machine):
     with mail.imap(machine, USER) as client:
-        _, (numbers,) = client.search(None, "ALL")
+        dummy, (numbers,) = client.search(None, "ALL")
         for number in numbers.decode().split():
             client.store(number, "+FLAGS", r"(\Deleted)")
         client.expunge()
@@ -39,24 +39,24 @@ def offer(machine, kilobytes, tell_size=True):
 
 @pytest.mark.usefixtures("empty_box")
 def test_a_full_mailbox_is_refused_until_there_is_room(machine, wait_for):
-    for _ in range(2):
-        message_id, code, _ = offer(machine, 480)
+    for dummy in range(2):
+        message_id, code, dummy = offer(machine, 480)
         assert code == 250
         mail.wait_for_message(machine, wait_for, USER, message_id)
-    _, code, words = offer(machine, 480)
+    dummy, code, words = offer(machine, 480)
     assert (code, words[:5]) == (552, b"5.2.2")
 
     empty(machine)
-    message_id, code, _ = offer(machine, 480)
+    message_id, code, dummy = offer(machine, 480)
     assert code == 250
     mail.wait_for_message(machine, wait_for, USER, message_id)
 
 
 @pytest.mark.usefixtures("empty_box")
 def test_what_was_taken_unseen_waits_for_room_and_does_not_bounce(machine, wait_for):
-    message_id, _, _ = offer(machine, 900)
+    message_id, dummy, dummy = offer(machine, 900)
     mail.wait_for_message(machine, wait_for, USER, message_id)
-    message_id, code, _ = offer(machine, 480, tell_size=False)
+    message_id, code, dummy = offer(machine, 480, tell_size=False)
     assert code == 250
     wait_for(lambda: machine.run("postqueue -p | grep 'Quota exceeded'").rc == 0, message="it does not wait in the queue")
 
@@ -75,12 +75,12 @@ def test_a_message_larger_than_the_mailbox_is_refused(machine):
 
 def test_a_mail_program_can_show_the_quota(machine):
     with mail.imap(machine, USER) as client:
-        _, (_, (quota,)) = client.getquotaroot("INBOX")
+        dummy, (dummy, (quota,)) = client.getquotaroot("INBOX")
     assert b"STORAGE" in quota
     assert b" 1024)" in quota
 
 
 def test_who_has_no_quota_has_no_limit(machine):
     with mail.imap(machine, "bob@example.test") as client:
-        _, (_, quotas) = client.getquotaroot("INBOX")
+        dummy, (dummy, quotas) = client.getquotaroot("INBOX")
     assert not any(quota and b"STORAGE" in quota for quota in quotas)

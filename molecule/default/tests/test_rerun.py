@@ -19,7 +19,7 @@ def works(machine):
 
 
 def test_a_second_run_changes_nothing(second_run):
-    run, _ = second_run
+    run, dummy = second_run
     assert (run.code, run.changed) == (0, 0), run.output[-3000:]
 
 

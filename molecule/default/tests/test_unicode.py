@@ -48,7 +48,7 @@ def test_a_korean_folder_keeps_its_name_and_its_mail(machine, wait_for):
         assert client.create(name)[0] == "OK"
         assert client.append(name, None, None, text)[0] == "OK"
     with mail.imap(machine, "bob@example.test", None) as client:
-        _, folders = client.list()
+        dummy, folders = client.list()
         assert any(folder.endswith((f" {name}".encode(), f' "{name}"'.encode())) for folder in folders)
         assert mail.wait_for_message(machine, wait_for, "bob@example.test", message_id, name) == text
         assert client.delete(name)[0] == "OK"

@@ -66,7 +66,7 @@ class Wire:
     def __enter__(self) -> Wire:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *dummy) -> None:
         self.reader.close()
         self.socket.close()
 

@@ -72,7 +72,7 @@ def test_daemon_serves_the_certificate_of_the_authority(machine, trust, service)
     certificate = served(machine, trust, PORTS[service])
     issuer = dict(pair for part in certificate["issuer"] for pair in part)
     assert "Pebble" in issuer["commonName"]
-    assert {name for _, name in certificate["subjectAltName"]} == {
+    assert {name for dummy, name in certificate["subjectAltName"]} == {
         machine.hostname,
         *machine.variables["certbot_extra_names"],
     }
