@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import testinfra
+from xdist.scheduler import LoadScopeScheduling
 
 HERE = Path(__file__).resolve().parent
 RELEASES = {"bookworm": 12, "trixie": 13}
@@ -88,12 +90,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("machine", [(scenario, name) for name in names], ids=names, indirect=True, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker of pytest-xdist for all tests of a machine: they share its queue and its database."""
-    for item in items:
-        if "machine" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(item.callspec.params["machine"][1]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """One worker of pytest-xdist for all tests of a machine: they share its queue and its database.
+
+    That is what --dist=loadgroup is for, but xdist 3.8 does not see the groups under pytest 9.2.
+    """
+
+    class OneWorkerPerMachine(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return re.search(r"mail-d\d+|$", nodeid)[0]
+
+    return OneWorkerPerMachine(config, log)
 
 
 @pytest.fixture(scope="session")
