@@ -10,6 +10,8 @@ postfix status 2>/dev/null || exit 0
 # New processes know nothing of that; mail that is on its way in or out is not disturbed.
 postfix reload 2>/dev/null
 
-# What waited for the database need not wait longer. Once more for what Dovecot was not ready for yet.
+# What waited for the database need not wait longer. Repeated, because Dovecot's own connections take a while to return.
 postqueue -f
-systemd-run --quiet --collect --on-active=10s /usr/sbin/postqueue -f
+for delay in 10 30 60; do
+    systemd-run --quiet --collect --on-active="$delay" --timer-property=AccuracySec=1s /usr/sbin/postqueue -f
+done
