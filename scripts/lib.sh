@@ -35,7 +35,7 @@ need_podman() {
 # Puts the programs of a requirements file first in the path.
 need_venv() {
     local requirements=$checkout/requirements/$1.txt
-    need_packages python3-venv
+    python3 -c 'import ensurepip' 2>/dev/null || need_packages python3-venv
     if ! cmp -s "$requirements" "$work/venv/installed.txt"; then
         say "Installing with pip: ${requirements#"$checkout"/}"
         python3 -m venv --clear "$work/venv"
