@@ -30,17 +30,18 @@ def test_a_check_of_a_finished_host_shows_nothing(play):
 
 def test_one_changed_variable_is_one_changed_line_and_a_reload(machine, play):
     before = machine.host.check_output(PROCESSES)
-    change = {"postfix_message_size_limit": 33_333_333, "dovecot_extra_conf": "login_greeting = Changed."}
+    change = {"postfix_message_size_limit": 33_333_333, "dovecot_default_quota": "33M"}
     with mail.imap(machine, "alice@example.test") as session:
         run = play("site", "--diff", "--tags", "postfix,dovecot", **change)
         try:
             assert run.code == 0, run.output[-3000:]
-            added = [line[1:] for line in run.diff if line.startswith("+")]
-            assert added == ["message_size_limit = 33333333", "login_greeting = Changed."]
+            assert [line[0] for line in run.diff] == ["-", "+", "-", "+"], run.diff
+            assert "33333333" in run.diff[1]
+            assert run.diff[3].endswith(("33M", str(33 * 1024 * 1024)))
             with wire.Wire(machine, wire.SMTP) as client:
                 assert "SIZE 33333333" in client.ask("EHLO client.test")
-            with wire.Wire(machine, wire.IMAP) as client:
-                assert "Changed." in client.greeting
+            with mail.imap(machine, "alice@example.test") as client:
+                assert f" {33 * 1024})" in str(client.getquotaroot("INBOX"))
             assert session.noop()[0] == "OK", "the reload ended an open session"
             assert machine.host.check_output(PROCESSES) == before, "restarted, not reloaded"
         finally:
