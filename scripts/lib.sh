@@ -34,13 +34,14 @@ need_podman() {
 
 # Puts the programs of a requirements file first in the path.
 need_venv() {
-    local requirements=$checkout/requirements/$1.txt
+    local requirements=$checkout/requirements/$1.txt wanted
+    wanted=$(cat "$requirements" "$checkout/tests/unit/requirements.txt")
     python3 -c 'import ensurepip' 2>/dev/null || need_packages python3-venv
-    if ! cmp -s "$requirements" "$work/venv/installed.txt"; then
+    if [ "$wanted" != "$(cat "$work/venv/installed.txt" 2>/dev/null)" ]; then
         say "Installing with pip: ${requirements#"$checkout"/}"
         python3 -m venv --clear "$work/venv"
         "$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-        cp "$requirements" "$work/venv/installed.txt"
+        echo "$wanted" > "$work/venv/installed.txt"
     fi
     PATH=$work/venv/bin:$PATH
 }
