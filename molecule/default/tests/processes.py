@@ -21,7 +21,7 @@ class ProcessWatch(threading.Thread):
         self.join()
 
     def run(self):
-        while not self.finished.wait(0.05):
+        while not self.finished.wait(0.1):
             self.look()
 
     def look(self):
