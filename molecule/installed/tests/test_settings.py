@@ -47,7 +47,7 @@ def test_postgresql_is_elsewhere_and_asked_over_tls(machine):
 
 
 def test_credentials_are_for_root_only(machine):
-    listing = machine.host.check_output("stat -c '%%a %%U %%n' /etc/mailserver/credentials /etc/mailserver/credentials/*").splitlines()
+    listing = machine.host.check_output("stat -c '%a %U %n' /etc/mailserver/credentials /etc/mailserver/credentials/*").splitlines()
     assert listing[0].startswith("700 root")
     assert len(listing) == 5
     assert all(line.startswith("600 root") for line in listing[1:])
