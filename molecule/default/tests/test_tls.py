@@ -73,6 +73,7 @@ def test_bad_ciphers_are_refused(machine, service, ciphers):
     assert agreed(machine, service, context) is None
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("offer", [*OLD, "aNULL"])
 def test_this_host_could_have_got_what_is_refused(offer):
     """Without this, a client whose OpenSSL can't speak old TLS would prove nothing."""
