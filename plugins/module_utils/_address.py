@@ -12,6 +12,7 @@ Syntax and lengths: RFC 5321, sections 4.1.2 and 4.5.3.1. Internationalised doma
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MAX_LOCAL_PART = 64
 MAX_DOMAIN = 255
@@ -26,6 +27,7 @@ _ACCOUNT = re.compile(r"[a-z0-9._-]+")
 _AMBIGUOUS = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
 
 
+@lru_cache(maxsize=4096)  # a directory has few of them beside its addresses
 def domain(text):
     """The domain in lower case and A-labels; ValueError says what is wrong with it."""
     name = text.strip()

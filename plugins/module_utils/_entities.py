@@ -3,17 +3,26 @@
 
 # This file is private to the collection: it may change without notice.
 
-"""What a domain, a user and an alias are: options, columns, and the way from one to the other."""
+"""What an organization, a domain, a user and an alias are: options, columns, and the way from one to the other."""
 
 from __future__ import annotations
 
 import re
+from collections import namedtuple
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _address, _password
 
 MAX_QUOTA = 2**63 - 1
 _UNITS = ("", "K", "M", "G", "T", "P")
+# Stands in a record for a value that the caller has not given
+OMITTED = object()
+# Fits PostgreSQL's bigint
+_LIMIT = re.compile(r"[0-9]{1,18}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+MAX_IDENTIFIER = 63
 _QUOTA = re.compile(r"(\d+)\s*(?:([KMGTP])(?:i?B)?)?", re.IGNORECASE)
 
 
@@ -26,13 +35,12 @@ class Column:
     sql_type: str
     default: object
     parse: object
-    show: object = str  # as text in the diff
     give: object = lambda value: value  # as the option takes it
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the three sorts of rows. A stored row is a dict of these columns, found by its key."""
+    """One of the sorts of rows. A row's values are a record: a tuple, as there may be a million of them."""
 
     name: str
     plural: str
@@ -40,6 +48,7 @@ class Kind:
     key: str
     parse_key: object
     columns: tuple
+    record: type
     options: dict
     # Generator of what is wrong with a row beyond single columns; may add values
     finish: object
@@ -56,18 +65,54 @@ class Fault:
         return f"{self.label}: {self.reason}."
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row as the caller wants it. Values hold the columns that were given, and nothing for the others."""
+class Row(NamedTuple):
+    """A row as the caller wants it. Its values are a record with OMITTED for what was not given."""
 
     kind: Kind
-    label: str
+    origin: str  # with places for number and given
+    number: int
+    given: str
     key: str
-    present: bool
-    values: dict
+    values: tuple | None  # None if the row shall be absent
     keeps_password: bool = False
 
+    @property
+    def present(self):
+        return self.values is not None
 
+    @property
+    def label(self):
+        return label(self.origin, self.number, self.given)
+
+
+class Desired:
+    """All rows of a call, {plural of the kind: {key: row}}, and all faults found in them."""
+
+    def __init__(self, defaults):
+        self.rows = {kind.plural: {} for kind in KINDS}
+        self.faults = []
+        self._defaults = defaults
+
+    def add(self, kind, given, origin, number=0, reasons=()):
+        """Take a row as the caller gave it; reasons are what was wrong with it so far."""
+        rows, text = self.rows[kind.plural], given[kind.key] or ""
+        row, found = _parse_row(kind, given, self._defaults, origin, number)
+        other = rows.setdefault(row.key, row) if row else row
+        if other is not row:
+            found.append(f"{other.label} is the same {kind.name}: keep one of them")
+        self.faults += [Fault(label(origin, number, text), reason) for reason in (*reasons, *found)]
+
+    def add_list(self, kind, given_rows):
+        for number, given in enumerate(given_rows):
+            self.add(kind, given, f"{kind.plural}[{{number}}] ({{given}})", number)
+
+
+def label(origin, number, given):
+    """How a message names a row."""
+    return origin.format(number=number, given=_short(given))
+
+
+@lru_cache(maxsize=1024)
 def parse_quota(text):
     """'5G' as bytes, '0' as unlimited, 'default' as None: whatever the server gives to everybody."""
     stripped = text.strip()
@@ -93,6 +138,58 @@ def format_quota(size):
     return f"{size}{_UNITS[exponent]}"
 
 
+def _parse_total_quota(text):
+    """'100G' as bytes, 'unlimited' as None."""
+    if text.strip().lower() == "unlimited":
+        return None
+    size = parse_quota(text)
+    if not size:
+        raise ValueError(f"max_quota {text!r} is no size: write 500M or 5G, or unlimited")
+    return size
+
+
+def _parse_limit(text):
+    """'50' as a number, 'unlimited' as None."""
+    stripped = text.strip()
+    if stripped.lower() == "unlimited":
+        return None
+    if not _LIMIT.fullmatch(stripped):
+        raise ValueError(f"{text!r} is no limit: write a number, or unlimited")
+    return int(stripped)
+
+
+def _parse_organization(text):
+    name = text.strip().lower()
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{_short(text)!r} is no name of an organization: write letters, digits, '.', '_' and '-', at most 63")
+    return name
+
+
+def _parse_own_organization(text):
+    return _parse_organization(text) if text.strip() else None
+
+
+def _parse_role(text):
+    """A name of a role as PostgreSQL stores it, as it is."""
+    name = _parse_text(text)
+    if len(name.encode()) > MAX_IDENTIFIER:
+        raise ValueError(f"database_role has more than {MAX_IDENTIFIER} bytes: PostgreSQL takes no longer names")
+    return name or None
+
+
+def _give_limit(value):
+    return "unlimited" if value is None else str(value)
+
+
+def _give_total_quota(size):
+    return "unlimited" if size is None else format_quota(size)
+
+
+def _give_name(value):
+    return value or ""
+
+
+@lru_cache(maxsize=1024)
 def _parse_text(text):
     stripped = text.strip()
     if not stripped.isprintable():
@@ -121,7 +218,7 @@ def _parse_destinations(texts):
     return tuple(sorted(destinations))
 
 
-def _finish_domain(given, key, values, defaults):
+def _finish_nothing(given, key, values, defaults):
     yield from ()
 
 
@@ -131,17 +228,21 @@ def _finish_user(given, key, values, defaults):
         yield "password and password_hash exclude each other: remove one"
         return
     try:
-        own = {option: given[option] for option in ("password_scheme", "password_cost") if given[option] is not None}
-        # The common cost means something else for another scheme than the common one
-        scheme, cost = parse_password_options(own if "password_scheme" in own else {**defaults, **own})
+        scheme, cost = _password_options(given, defaults)
         if hashed is not None:
             _password.check_hash(hashed)
-            values["password"] = _password.Password(hashed=hashed)
+            values["password"] = hashed
         elif plaintext is not None:
             _password.check_plaintext(plaintext, scheme)
             values["password"] = _password.Password(plaintext, scheme, cost)
     except ValueError as exc:
         yield str(exc)
+
+
+def _password_options(given, defaults):
+    own = {option: given[option] for option in ("password_scheme", "password_cost") if given[option] is not None}
+    # The common cost means something else for another scheme than the common one
+    return parse_password_options(own if "password_scheme" in own else {**defaults, **own})
 
 
 def parse_password_options(options):
@@ -160,8 +261,15 @@ def _finish_alias(given, key, values, defaults):
             yield f"destination {destination} is a whole domain, the source is not: write an address"
 
 
+def _record(name, columns, before=()):
+    """The type of a kind's rows; without arguments it is a new row."""
+    defaults = [*(None for dummy in before), *(column.default for column in columns)]
+    return namedtuple(name, [*before, *(column.name for column in columns)], defaults=defaults)
+
+
 _STATE = {"type": "str", "choices": ["absent", "present"], "default": "present"}
 _ACTIVE = Column("active", "active", "boolean", True, _parse_bool)
+_MANAGED = Column("managed", "managed", "boolean", True, _parse_bool)
 
 # For a user, and in the bulk module for all users of the call
 PASSWORD_OPTIONS = {
@@ -170,20 +278,69 @@ PASSWORD_OPTIONS = {
     "update_password": {"type": "str", "choices": ["always", "on_create"], "no_log": False},
 }
 
+_DESCRIPTION = Column("description", "description", "text", "", _parse_text)
+
+_ORGANIZATION_COLUMNS = (
+    _DESCRIPTION,
+    *(Column(name, name, "bigint", None, _parse_limit, _give_limit) for name in ("max_domains", "max_users", "max_aliases")),
+    Column("max_quota_bytes", "max_quota", "bigint", None, _parse_total_quota, _give_total_quota),
+    Column("database_role", "database_role", "text", None, _parse_role, _give_name),
+    _MANAGED,
+)
+
+ORGANIZATION = Kind(
+    name="organization",
+    plural="organizations",
+    table="virtual_organizations",
+    key="name",
+    parse_key=_parse_organization,
+    columns=_ORGANIZATION_COLUMNS,
+    record=_record("OrganizationRecord", _ORGANIZATION_COLUMNS),
+    options={
+        "name": {"type": "str", "required": True},
+        "description": {"type": "str"},
+        "max_domains": {"type": "str"},
+        "max_users": {"type": "str"},
+        "max_aliases": {"type": "str"},
+        "max_quota": {"type": "str"},
+        "database_role": {"type": "str"},
+        "managed": {"type": "bool"},
+        "state": _STATE,
+    },
+    finish=_finish_nothing,
+)
+
+_DOMAIN_COLUMNS = (
+    Column("organization", "organization", "text", None, _parse_own_organization, _give_name),
+    _DESCRIPTION,
+    _ACTIVE,
+    _MANAGED,
+)
+
 DOMAIN = Kind(
     name="domain",
     plural="domains",
     table="virtual_domains",
     key="name",
     parse_key=_address.domain,
-    columns=(Column("description", "description", "text", "", _parse_text), _ACTIVE),
+    columns=_DOMAIN_COLUMNS,
+    record=_record("DomainRecord", _DOMAIN_COLUMNS),
     options={
         "name": {"type": "str", "required": True},
+        "organization": {"type": "str"},
         "description": {"type": "str"},
         "active": {"type": "bool"},
+        "managed": {"type": "bool"},
         "state": _STATE,
     },
-    finish=_finish_domain,
+    finish=_finish_nothing,
+)
+
+_USER_COLUMNS = (
+    Column("quota_bytes", "quota", "bigint", None, parse_quota, format_quota),
+    Column("display_name", "display_name", "text", "", _parse_text),
+    _ACTIVE,
+    _MANAGED,
 )
 
 USER = Kind(
@@ -192,11 +349,9 @@ USER = Kind(
     table="virtual_users",
     key="email",
     parse_key=_address.account,
-    columns=(
-        Column("quota_bytes", "quota", "bigint", None, parse_quota, format_quota, format_quota),
-        Column("display_name", "display_name", "text", "", _parse_text),
-        _ACTIVE,
-    ),
+    columns=_USER_COLUMNS,
+    # The password is text if it is a hash, else a Password that is still to be hashed
+    record=_record("UserRecord", _USER_COLUMNS, ["password"]),
     options={
         "email": {"type": "str", "required": True},
         "password": {"type": "str", "no_log": True},
@@ -205,10 +360,14 @@ USER = Kind(
         "quota": {"type": "str"},
         "display_name": {"type": "str"},
         "active": {"type": "bool"},
+        "managed": {"type": "bool"},
         "state": _STATE,
     },
     finish=_finish_user,
 )
+
+# One row of ours is as many rows of the table as there are destinations
+_ALIAS_COLUMNS = (Column("destination", "destination", "text", (), _parse_destinations, give=list), _MANAGED)
 
 ALIAS = Kind(
     name="alias",
@@ -216,53 +375,46 @@ ALIAS = Kind(
     table="virtual_aliases",
     key="source",
     parse_key=_address.address_or_domain,
-    # One row of ours is as many rows of the table as there are destinations
-    columns=(Column("destination", "destination", "text", (), _parse_destinations, give=list),),
+    columns=_ALIAS_COLUMNS,
+    record=_record("AliasRecord", _ALIAS_COLUMNS),
     options={
         "source": {"type": "str", "required": True},
         "destination": {"type": "list", "elements": "str"},
+        "managed": {"type": "bool"},
         "state": _STATE,
     },
     finish=_finish_alias,
 )
 
-KINDS = (DOMAIN, USER, ALIAS)
+KINDS = (ORGANIZATION, DOMAIN, USER, ALIAS)
 
 
-def parse_rows(kind, given_rows, defaults, indexed=True):
-    """The rows of one kind as far as they have a key, and all faults found in them."""
-    rows, faults, seen = [], [], {}
-    for index, given in enumerate(given_rows):
-        text = _short(given[kind.key])
-        label = f"{kind.plural}[{index}] ({text})" if indexed else f"{kind.name} {text}"
-        row, reasons = _parse_row(kind, given, defaults, label)
-        faults += [Fault(label, reason) for reason in reasons]
-        if row and row.key in seen:
-            faults.append(Fault(label, f"{seen[row.key]} is the same {kind.name}: keep one of them"))
-        elif row:
-            seen[row.key] = label
-            rows.append(row)
-    return rows, faults
-
-
-def _parse_row(kind, given, defaults, label):
+def _parse_row(kind, given, defaults, origin, number):
+    """The row, or None if it has no key; and what is wrong with it."""
+    text = given[kind.key]
+    if text is None:
+        return None, [f"there is no {kind.key}: give one"]
     try:
-        key = kind.parse_key(given[kind.key])
+        key = kind.parse_key(text)
     except ValueError as exc:
         return None, [str(exc)]
+    text = key if text == key else text  # once in memory
     if given["state"] == "absent":
-        return Row(kind, label, key, False, {}), []
-    values, reasons = {}, []
+        return Row(kind, origin, number, text, key, None), []
+    # To declare a row is to adopt it
+    values, reasons = {"managed": True}, []
     for column in kind.columns:
-        if given[column.option] is None:
+        value = given[column.option]
+        if value is None:
             continue
         try:
-            values[column.name] = column.parse(given[column.option])
+            values[column.name] = column.parse(value)
         except ValueError as exc:
             reasons += exc.args
     reasons += kind.finish(given, key, values, defaults)
-    update_password = _first(given.get("update_password"), defaults.get("update_password"))
-    return Row(kind, label, key, True, values, update_password == "on_create"), reasons
+    record = kind.record(*[values.get(name, OMITTED) for name in kind.record._fields])
+    keeps_password = kind is USER and _first(given["update_password"], defaults.get("update_password")) == "on_create"
+    return Row(kind, origin, number, text, key, record, keeps_password), reasons
 
 
 def _first(own, common):

@@ -11,7 +11,9 @@ Schemes: https://doc.dovecot.org/main/core/config/auth/schemes.html
 from __future__ import annotations
 
 import logging
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from ansible.module_utils.basic import missing_required_lib
@@ -31,6 +33,9 @@ MIN_LENGTH = 8
 MAX_LENGTH = 1024
 BCRYPT_MAX_BYTES = 72
 DEFAULT_SCHEME = "ARGON2ID"
+
+# Hashes between two words of progress
+_BATCH = 200
 
 _ARGON2_FORM = r"\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
 _CRYPT64 = "[A-Za-z0-9./]"
@@ -75,31 +80,42 @@ _PREFIXED = re.compile(r"\{([A-Z0-9-]+)\}(.*)", re.DOTALL)
 
 
 class Password:
-    """A password as the caller gave it: in plain text, to be hashed, or as a hash. Never shows itself."""
+    """A password in plain text, which is to be hashed. Never shows itself."""
 
-    def __init__(self, plaintext=None, scheme=DEFAULT_SCHEME, cost=None, hashed=None):
+    __slots__ = ("_cost", "_plaintext", "_scheme")
+
+    def __init__(self, plaintext, scheme=DEFAULT_SCHEME, cost=None):
         self._plaintext = plaintext
         self._scheme = scheme
         self._cost = cost
-        self._hashed = hashed
 
     def __repr__(self):
         return "Password(…)"
 
     def matches(self, stored):
         """Is the stored hash one of this password? A new hash of the same password would always differ."""
-        if self._hashed is not None:
-            return self._hashed == stored
         return _verify(self._plaintext, stored)
 
     def stored_form(self):
-        if self._hashed is not None:
-            return self._hashed
         return f"{{{self._scheme}}}{SCHEMES[self._scheme].hasher(self._cost).hash(self._plaintext)}"
 
     def missing_library(self):
         """What has to be installed before this password can be hashed; None if all is there."""
-        return None if self._hashed is not None else _missing_library(self._scheme)
+        return _missing_library(self._scheme)
+
+
+def spread(work, items, progress):
+    """Results of work, which hashes, for each item, on all cores; calls progress(done, total) now and then.
+
+    Threads suffice for Argon2 and bcrypt, whose libraries let go of Python's lock, and leave nothing behind when the
+    module is killed.
+    """
+    results = []
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+        for start in range(0, len(items), _BATCH):
+            results += pool.map(work, items[start : start + _BATCH])
+            progress(len(results), len(items))
+    return results
 
 
 def _verify(plaintext, stored):
@@ -140,6 +156,8 @@ def check_plaintext(text, scheme):
         raise ValueError(f"the password must have {MIN_LENGTH} to {MAX_LENGTH} characters")
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
         raise ValueError("the password has control characters, such as a line end: remove them")
+    if any("\ud800" <= character <= "\udfff" for character in text):  # how Python keeps bytes that it can't decode
+        raise ValueError("the password has bytes that are not UTF-8: check the encoding of the file that it comes from")
     if scheme == "BLF-CRYPT" and len(text.encode("utf-8")) > BCRYPT_MAX_BYTES:
         raise ValueError(f"BLF-CRYPT ignores what follows {BCRYPT_MAX_BYTES} bytes of a password: choose another scheme")
 

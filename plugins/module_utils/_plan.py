@@ -5,27 +5,28 @@
 
 """The difference between what the caller wants and what is stored. Pure: reads and writes nothing.
 
-A directory is {plural of the kind: {key: {column: value}}}. Users also have 'password': the stored hash, or a Password
-that is still to be written.
+A directory is {plural of the kind: {key: record}}. The password in a user's record is the stored hash, or a Password
+that is still to be hashed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import KINDS, Kind
+from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import KINDS, OMITTED, USER, Kind
+from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 VERBS = ("created", "updated", "deleted")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One row that becomes another. None stands for no row."""
 
     kind: Kind
     key: str
-    before: dict | None
-    after: dict | None
+    before: tuple | None
+    after: tuple | None
     purged: bool = False
 
     @property
@@ -37,41 +38,65 @@ class Change:
     @property
     def columns(self):
         """Names of the columns that change: all, where a row comes or goes."""
+        names = self.kind.record._fields
         if self.before is None or self.after is None:
-            return list(self.after or self.before)
-        return [name for name, value in self.after.items() if value != self.before[name]]
+            return list(names)
+        return [name for name, old, new in zip(names, self.before, self.after) if old != new]
+
+    @property
+    def is_to_hash(self):
+        return self.kind is USER and self.after is not None and isinstance(self.after.password, Password)
 
 
-def make_plan(desired, stored, purge=(), compare_passwords=True):
+def find_comparisons(desired, stored):
+    """The passwords in plain text that decide whether a stored user changes: [(key, password, stored hash)]."""
+    users = stored["users"]
+    return [
+        (row.key, row.values.password, users[row.key].password)
+        for row in desired["users"].values()
+        if row.present and isinstance(row.values.password, Password) and not row.keeps_password and row.key in users
+    ]
+
+
+def make_plan(desired, stored, purge=(), other_passwords=frozenset()):
     """All changes that lead from the stored directory to the desired rows, in the order of kinds and keys.
 
-    Comparing passwords is expensive; without it stored users are taken to have theirs already.
+    Comparing passwords is expensive and done elsewhere: other_passwords are the keys of users whose password in plain
+    text is not the stored one.
     """
     changes = []
     for kind in KINDS:
-        rows = stored[kind.plural]
-        for row in desired[kind.plural]:
+        wanted, rows = desired[kind.plural], stored[kind.plural]
+        mine = []
+        for row in wanted.values():
             before = rows.get(row.key)
-            after = _wanted(row, before, compare_passwords)
+            after = _wanted(row, before, other_passwords)
             if before != after:
-                changes.append(Change(kind, row.key, before, after))
+                mine.append(Change(kind, row.key, before, after))
         if kind.plural in purge:
-            keep = {row.key for row in desired[kind.plural]}
-            changes += [Change(kind, key, rows[key], None, purged=True) for key in rows if key not in keep]
-    return sorted(changes, key=lambda change: (KINDS.index(change.kind), change.key))
+            mine += [
+                Change(kind, key, before, None, purged=True)
+                for key, before in rows.items()
+                if before.managed and key not in wanted
+            ]
+        changes += sorted(mine, key=attrgetter("key"))
+    return changes
 
 
-def _wanted(row, before, compare_passwords):
+def _wanted(row, before, other_passwords):
     if not row.present:
         return None
+    record = row.kind.record
     if before is None:
-        return {**{column.name: column.default for column in row.kind.columns}, **row.values}
-    values = dict(row.values)
-    password = values.pop("password", None)
-    after = {**before, **values}
-    if password and compare_passwords and not row.keeps_password and not password.matches(before["password"]):
-        after["password"] = password
+        return record._make([default if given is OMITTED else given for given, default in zip(row.values, record())])
+    after = record._make([old if given is OMITTED else given for given, old in zip(row.values, before)])
+    if row.kind is USER and _keeps_password(row, after.password, other_passwords):
+        after = after._replace(password=before.password)
     return after
+
+
+def _keeps_password(row, password, other_passwords):
+    return row.keeps_password or (isinstance(password, Password) and row.key not in other_passwords)
 
 
 def apply_plan(stored, changes):
@@ -118,7 +143,7 @@ def _lines(change, values, password_word):
         yield f"{start} password: {password_word}\n"
     for column in change.kind.columns:
         if column.name in changing:
-            value = column.give(values[column.name])
+            value = column.give(getattr(values, column.name))
             for part in value if isinstance(value, list) else [value]:
                 yield f"{start} {column.option}: {_as_yaml(part)}\n"
 
@@ -133,8 +158,8 @@ def as_input(stored, with_hashes):
     for kind in KINDS:
         rows = lists[kind.plural] = []
         for key, values in sorted(stored[kind.plural].items()):
-            row = {kind.key: key, **{column.option: column.give(values[column.name]) for column in kind.columns}}
-            if with_hashes and "password" in values:
-                row["password_hash"] = values["password"]
+            row = {kind.key: key, **{column.option: column.give(getattr(values, column.name)) for column in kind.columns}}
+            if with_hashes and kind is USER:
+                row["password_hash"] = values.password
             rows.append(row)
     return lists

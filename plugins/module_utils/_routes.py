@@ -25,7 +25,7 @@ class Routes:
 
     def is_active_user(self, address):
         user = self._users.get(address)
-        return bool(user and user["active"] and self._is_active_domain(domain_part(address)))
+        return bool(user and user.active and self._is_active_domain(domain_part(address)))
 
     def keeps_copy(self, address):
         """Is this a user's alias that also delivers to the user?"""
@@ -47,6 +47,12 @@ class Routes:
         accepted = [there for there in behind if self._accepts(without_extension(there))]
         return tuple(accepted) or self._catch_all(domain)
 
+    def is_dead_end(self, source, destination):
+        """Would this copy of mail to the source be lost? One for the source itself goes nowhere else than to its user."""
+        if without_extension(destination) == source:
+            return not self.is_active_user(source)
+        return self.leads_nowhere(destination)
+
     def leads_nowhere(self, address):
         """Would mail to this address end neither at an active user nor outside?"""
         seen, to_visit = {address}, [address]
@@ -60,10 +66,10 @@ class Routes:
         return True
 
     def _is_active_domain(self, name):
-        return bool(name in self._domains and self._domains[name]["active"])
+        return bool(name in self._domains and self._domains[name].active)
 
     def _destinations(self, source):
-        return self._aliases[source]["destination"] if source in self._aliases else ()
+        return self._aliases[source].destination if source in self._aliases else ()
 
     def _catch_all(self, domain):
         return tuple(there for there in self._destinations(f"@{domain}") if not there.startswith("@"))

@@ -7,31 +7,49 @@
 
 from __future__ import annotations
 
+import gc
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils import _checks, _plan, _store
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _checks, _mailboxes, _plan, _store, _usage
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import CONNECTION_SPEC, MailserverError
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
     KINDS,
     PASSWORD_OPTIONS,
+    Desired,
     Fault,
     parse_password_options,
-    parse_rows,
 )
-from ansible_collections.virtmail.mailserver.plugins.module_utils._password import MIN_LENGTH
+from ansible_collections.virtmail.mailserver.plugins.module_utils._password import MIN_LENGTH, Password, spread
+from ansible_collections.virtmail.mailserver.plugins.module_utils._source import read_file, write_file
 
 # More would only bury the message
 SHOWN_FAULTS = 100
 SHOWN_WARNINGS = 20
+
+# Passwords that take so long that somebody may wonder
+LONG_RUN = 500
 
 # All that a result repeats of its arguments: ten thousand rows would bury it, and masking secrets in them is slow
 _ECHOED = ("login_host", "login_unix_socket", "login_port", "login_user", "login_db", "name", "email", "source", "state")
 
 BULK_SPEC = {
     **{kind.plural: {"type": "list", "elements": "dict", "options": kind.options, "default": []} for kind in KINDS},
+    "src": {"type": "list", "elements": "path", "default": []},
+    "remote_src": {"type": "bool", "default": False},
     **PASSWORD_OPTIONS,
     "purge": {"type": "list", "elements": "str", "choices": [kind.plural for kind in KINDS], "default": []},
-    "purge_limit": {"type": "int", "default": 10},
+    "purge_limit": {"type": "str", "default": "10"},
+    "history_days": {"type": "int", "default": 365},
+}
+
+INFO_SPEC = {
+    "include_password_hashes": {"type": "bool", "default": False, "no_log": False},
+    "dest": {"type": "path"},
+    "history": {"type": "bool", "default": False},
+    "history_since": {"type": "str"},
+    "history_limit": {"type": "int", "default": 1000},
+    "mail_directory": {"type": "path"},
 }
 
 
@@ -52,54 +70,68 @@ class DirectoryModule(AnsibleModule):
 def run_single(kind):
     """A module for one row of this kind."""
     module = DirectoryModule({**kind.options, **CONNECTION_SPEC}, supports_check_mode=True)
-    rows, faults = parse_rows(kind, [module.params], {}, indexed=False)
-    _run(module, {**{every.plural: [] for every in KINDS}, kind.plural: rows}, faults, (), 0)
+    desired = Desired({})
+    desired.add(kind, module.params, f"{kind.name} {{given}}")
+    _run(module, desired, (), "0")
 
 
 def run_bulk():
     """The module for all rows of all kinds."""
+    gc.disable()  # millions of rows that all stay: looking for garbage among them takes a third of the time
     module = DirectoryModule({**BULK_SPEC, **CONNECTION_SPEC}, supports_check_mode=True)
     defaults = {option: module.params[option] for option in PASSWORD_OPTIONS}
-    faults = []
     try:
         parse_password_options(defaults)
+        desired = Desired(defaults)
     except ValueError as exc:
-        faults.append(Fault("all users", str(exc)))
-        defaults = {}  # said once, not again for each user
-    desired = {}
+        desired = Desired({})  # said once, not again for each user
+        desired.faults.append(Fault("all users", str(exc)))
     for kind in KINDS:
-        desired[kind.plural], found = parse_rows(kind, module.params[kind.plural], defaults)
-        faults += found
-    _run(module, desired, faults, module.params["purge"], module.params["purge_limit"])
+        desired.add_list(kind, module.params[kind.plural])
+    for path in module.params["src"]:
+        try:
+            read_file(path, path, desired)
+        except MailserverError as exc:
+            desired.faults.append(exc)
+    _run(module, desired, module.params["purge"], module.params["purge_limit"])
 
 
 def run_info():
     """The module that only reads."""
-    spec = {"include_password_hashes": {"type": "bool", "default": False, "no_log": False}, **CONNECTION_SPEC}
-    module = DirectoryModule(spec, supports_check_mode=True)
-    with_hashes = module.params["include_password_hashes"]
-    if with_hashes and not module.no_log:
-        module.fail_json("include_password_hashes would print the hashes: set no_log to true for this task.")
-    faults = []
+    module = DirectoryModule({**INFO_SPEC, **CONNECTION_SPEC}, supports_check_mode=True)
+    params = module.params
+    if params["include_password_hashes"] and not params["dest"] and not module.no_log:
+        module.fail_json("include_password_hashes would print the hashes: set no_log to true for this task, or name a dest.")
+    result, faults = {"changed": False}, []
     try:
-        with _store.open_directory(module.params) as connection:
+        with _store.open_directory(params) as connection:
             stored = _store.fetch(connection)
+            if params["history"]:
+                result["history"] = _store.fetch_history(connection, params["history_since"], params["history_limit"])
+        if params["mail_directory"]:
+            result.update(_mailboxes.compare(params["mail_directory"], stored["users"]))
+        result["usage"] = _usage.report(stored)
+        lists = _plan.as_input(stored, params["include_password_hashes"])
+        if params["dest"]:
+            result.update(changed=write_file(params["dest"], lists, module.check_mode), dest=params["dest"])
+        else:
+            result.update(lists)
     except MailserverError as exc:
         faults.append(exc)
     if faults:  # not while the exception is handled: Ansible would print its causes too, with whatever they show
         _fail(module, faults)
-    module.exit_json(changed=False, **_plan.as_input(stored, with_hashes))
+    module.exit_json(**result)
 
 
-def _run(module, desired, faults, purge, purge_limit):
-    faults += _missing_libraries(desired["users"])
+def _run(module, desired, purge, purge_limit):
+    faults = [*desired.faults, *_missing_libraries(desired.rows["users"])]
     try:
-        stored, changes = _transact(module, desired, faults, purge, purge_limit)
+        stored, changes = _transact(module, desired.rows, faults, purge, purge_limit)
     except MailserverError as exc:
         faults.append(exc)
     if faults:
         _fail(module, faults)
-    _warn(module, list(_checks.find_warnings(desired, changes, _plan.apply_plan(stored, changes))))
+    _warn(module, list(_checks.find_warnings(desired.rows, changes, _plan.apply_plan(stored, changes))))
     result = {"changed": bool(changes), **_plan.summary(changes)}
     if module._diff:
         result["diff"] = _plan.diff(changes)
@@ -111,27 +143,58 @@ def _transact(module, desired, faults, purge, purge_limit):
     with _store.open_directory(module.params) as connection:
         _store.lock(connection)
         stored = _store.fetch(connection)
-        faults += _faults_among_rows(desired, stored, faults, purge, purge_limit)
-        changes = [] if faults else _plan.make_plan(desired, stored, purge)
+        changes = _plan.make_plan(desired, stored, purge)
+        faults += _faults_among_rows(desired, stored, changes, faults, purge, purge_limit)
+        if faults:
+            return stored, []
+        other_passwords = _compare_passwords(module, _plan.find_comparisons(desired, stored))
+        if other_passwords:
+            changes = _plan.make_plan(desired, stored, purge, other_passwords)
         if not module.check_mode:
-            _store.apply(connection, changes)
+            _store.apply(connection, _hash_passwords(module, changes))
+            if changes and module.params.get("history_days") is not None:
+                _store.trim_history(connection, module.params["history_days"])
         return stored, changes
 
 
+def _compare_passwords(module, comparisons):
+    """Keys of the users whose stored hash is one of another password."""
+    same = spread(lambda item: item[1].matches(item[2]), comparisons, _progress(module, "compared"))
+    return {key for (key, *dummy), is_same in zip(comparisons, same) if not is_same}
+
+
+def _hash_passwords(module, changes):
+    to_hash = [change for change in changes if change.is_to_hash]
+    hashes = iter(spread(lambda change: change.after.password.stored_form(), to_hash, _progress(module, "hashed")))
+    return [
+        change._replace(after=change.after._replace(password=next(hashes))) if change.is_to_hash else change
+        for change in changes
+    ]
+
+
+def _progress(module, verb):
+    """Says to the system's log how far a long run is; Ansible shows nothing before its end."""
+
+    def tell(done, total):
+        if total >= LONG_RUN:
+            module.log(f"{done} of {total} passwords {verb}")
+
+    return tell
+
+
 def _missing_libraries(users):
-    passwords = [row.values["password"] for row in users if "password" in row.values]
-    missing = {password.missing_library() for password in passwords} - {None}
+    passwords = (row.values.password for row in users.values() if row.present)
+    missing = {password.missing_library() for password in passwords if isinstance(password, Password)} - {None}
     return [Fault("passwords", reason.rstrip(".")) for reason in sorted(missing)]
 
 
-def _faults_among_rows(desired, stored, known, purge, purge_limit):
+def _faults_among_rows(desired, stored, changes, known, purge, purge_limit):
     """What is wrong with rows that are good by themselves; a faulty one has had its sentence."""
-    changes = _plan.make_plan(desired, stored, purge, compare_passwords=False)
     found = [
         *_checks.find_faults(desired, changes, _plan.apply_plan(stored, changes)),
-        *_checks.find_purge_faults(desired, changes, purge, purge_limit),
+        *_checks.find_purge_faults(desired, stored, changes, purge, purge_limit),
     ]
-    faulty = {fault.label for fault in known}
+    faulty = {fault.label for fault in known if isinstance(fault, Fault)}
     return [fault for fault in found if fault.label not in faulty]
 
 

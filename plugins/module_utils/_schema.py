@@ -19,12 +19,15 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._connection im
 OWNER = "mail_owner"
 ADMIN = "mail_admin"
 LOGIN_ROLES = (ADMIN, "mail_dovecot", "mail_postfix", "mail_watch")
+# The group of the roles that organizations name as theirs; its members are made by the operator
+TENANT = "mail_tenant"
+OWN_ROLES = (*LOGIN_ROLES, TENANT)
 PUBLIC = "PUBLIC"
 
-TABLES = ("public.virtual_aliases", "public.virtual_domains", "public.virtual_users")
+TABLES = ("public.virtual_aliases", "public.virtual_domains", "public.virtual_organizations", "public.virtual_users")
 OWN_SCHEMAS = ("mail_internal", "mail_lookup")
 
-# Each question of a daemon, and the only role that may ask it
+# Each question of a daemon, what it reports, and the only role that may
 LOOKUPS = {
     "mail_lookup.alias(text)": "mail_postfix",
     "mail_lookup.mailbox(text)": "mail_postfix",
@@ -33,7 +36,33 @@ LOOKUPS = {
     "mail_lookup.passdb(text)": "mail_dovecot",
     "mail_lookup.userdb(text)": "mail_dovecot",
     "mail_lookup.usernames()": "mail_dovecot",
+    "mail_lookup.removed_mailboxes(text,boolean)": "mail_dovecot",
+    "mail_lookup.keep_in_place(text,timestamp with time zone)": "mail_dovecot",
+    "mail_lookup.put_away(text,timestamp with time zone)": "mail_dovecot",
+    "mail_lookup.channel()": "mail_watch",
 }
+
+# What a tenant may do with columns, in the rows that the policies let him see. Not with domains: whoever adds one gets the
+# mail that others here send there.
+TENANT_COLUMNS = {
+    "public.virtual_organizations": {
+        "SELECT": "name max_domains max_users max_aliases max_quota_bytes",
+    },
+    "public.virtual_domains": {"SELECT": "id name description active organization", "UPDATE": "description"},
+    "public.virtual_users": {
+        "SELECT": "id domain_id email display_name quota_bytes active managed",
+        "INSERT": "domain_id email password display_name quota_bytes active",
+        "UPDATE": "password display_name quota_bytes active",
+    },
+    "public.virtual_aliases": {
+        "SELECT": "id domain_id source destination managed",
+        "INSERT": "domain_id source destination",
+        "UPDATE": "destination",
+    },
+}
+TENANT_DELETES = ("public.virtual_aliases", "public.virtual_users")
+# Its policies ask these
+TENANT_FUNCTIONS = ("mail_internal.is_affordable_hash(text)", "mail_internal.is_hosted(text)")
 
 # Where a change is executed: on the server before the database exists, or in the one transaction in the database,
 # first by who logged in, then by the owner.
@@ -170,18 +199,24 @@ def _refuse(database, name, migrations):
 
 
 def _plan_roles(state):
-    for role in (OWNER, *LOGIN_ROLES):
+    for role in (OWNER, *OWN_ROLES):
         login = "LOGIN" if role in LOGIN_ROLES else "NOLOGIN"
+        # PostgreSQL takes no COPY from whom row-level security concerns. Only a superuser can except the modules' role;
+        # without that they load more slowly.
+        kept = ("BYPASSRLS",) if role == ADMIN else ()
+        wanted = kept if state.is_superuser else ()
         have = state.roles.get(role)
         if have is None:
-            yield Change(SERVER, (f"CREATE ROLE {role} {login}",), after=_role_line(role, login))
+            attributes = " ".join([login, *wanted])
+            yield Change(SERVER, (f"CREATE ROLE {role} {attributes}",), after=_role_line(role, attributes))
             continue
         wrong = [] if have.login == (login == "LOGIN") else [login]
-        wrong += [f"NO{power}" for power in have.powers]
+        wrong += [f"NO{power}" for power in have.powers if power not in kept]
+        wrong += [power for power in wanted if power not in have.powers]
         if wrong:
             held = " ".join(["LOGIN" if have.login else "NOLOGIN", *have.powers])
             statement = f"ALTER ROLE {role} {' '.join(wrong)}"
-            yield Change(SERVER, (statement,), _role_line(role, held), _role_line(role, login))
+            yield Change(SERVER, (statement,), _role_line(role, held), _role_line(role, " ".join([login, *wanted])))
         for group in have.member_of:
             yield Change(SERVER, (f"REVOKE {quote(group)} FROM {role}",), before=f"role {role} is a member of {group}")
     if not state.may_act_as_owner:
@@ -243,18 +278,32 @@ def _grant_statement(verb, grant, preposition):
 
 
 def _wanted_grants(name, database):
-    """All that our login roles may do, and there is nothing else that they may."""
+    """All that our roles may do, and there is nothing else that they may."""
     verbs = ("DELETE", "INSERT", "SELECT", "UPDATE")
     return {
-        *(Grant("CONNECT", "DATABASE", name, role) for role in LOGIN_ROLES),
+        *(Grant("CONNECT", "DATABASE", name, role) for role in OWN_ROLES),
         *(Grant("USAGE", "SCHEMA", "mail_lookup", role) for role in set(LOOKUPS.values())),
         *(Grant("EXECUTE", "FUNCTION", function, role) for function, role in LOOKUPS.items()),
         Grant("USAGE", "SCHEMA", "public", ADMIN),
+        # The modules put what changes into a temporary table first.
+        Grant("TEMPORARY", "DATABASE", name, ADMIN),
         # The modules ask which version of the schema they are about to write into.
         Grant("USAGE", "SCHEMA", "mail_internal", ADMIN),
         Grant("SELECT", "TABLE", "mail_internal.schema_migrations", ADMIN),
+        # They read the history and cut off its end, and cannot write into it.
+        Grant("SELECT", "TABLE", "mail_internal.history", ADMIN),
+        Grant("EXECUTE", "FUNCTION", "mail_internal.trim_history(interval)", ADMIN),
         *(Grant(verb, "TABLE", table, ADMIN) for table in TABLES for verb in verbs),
-        *(Grant("USAGE", "SEQUENCE", sequence, ADMIN) for sequence in database.sequences),
+        *(Grant("USAGE", "SEQUENCE", sequence, role) for sequence in database.sequences for role in (ADMIN, TENANT)),
+        Grant("USAGE", "SCHEMA", "public", TENANT),
+        *(Grant("DELETE", "TABLE", table, TENANT) for table in TENANT_DELETES),
+        *(Grant("EXECUTE", "FUNCTION", function, TENANT) for function in TENANT_FUNCTIONS),
+        *(
+            Grant(f"{verb} ({column})", "TABLE", table, TENANT)
+            for table, verbs_of in TENANT_COLUMNS.items()
+            for verb, columns in verbs_of.items()
+            for column in columns.split()
+        ),
     }
 
 

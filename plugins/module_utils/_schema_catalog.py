@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils._schema import (
-    LOGIN_ROLES,
+    OWN_ROLES,
     OWN_SCHEMAS,
     OWNER,
     TABLES,
@@ -58,7 +58,7 @@ SELECT 'DATABASE', datname, coalesce(datacl, acldefault('d', datdba)), datdba
 FROM pg_database WHERE datname = %(database)s
 """
 
-# Ours are the two schemas with all in them, the three tables, and the sequences of their columns.
+# Ours are the two schemas with all in them, the tables, and the sequences of their columns.
 _OWN_RELATIONS = """
 SELECT oid FROM pg_class WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname = ANY (%(schemas)s))
 UNION
@@ -117,12 +117,12 @@ WHERE classid = 'pg_class'::regclass AND deptype = 'a'
 ORDER BY 1
 """
 
-_NAMES = {"schemas": list(OWN_SCHEMAS), "tables": list(TABLES), "roles": list(LOGIN_ROLES)}
+_NAMES = {"schemas": list(OWN_SCHEMAS), "tables": list(TABLES), "roles": list(OWN_ROLES)}
 
 
 def read_server(connection, name):
     """State of the roles and of the database as far as it is seen from another one."""
-    rows = connection.execute(_ROLES, ([OWNER, *LOGIN_ROLES],)).fetchall()
+    rows = connection.execute(_ROLES, ([OWNER, *OWN_ROLES],)).fetchall()
     roles = {row[0]: Role(row[1], tuple(row[2]), tuple(row[3])) for row in rows}
     found = connection.execute(_DATABASE, (name,)).fetchone()
     grants = _grants(connection, _GRANTS.format(items=_DATABASE_ITEM), database=name)

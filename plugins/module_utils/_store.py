@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain, islice
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils._address import domain_part
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import (
@@ -15,7 +16,14 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._connection im
     connect,
     error_text,
 )
-from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import ALIAS, DOMAIN, KINDS, USER, Column
+from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
+    ALIAS,
+    DOMAIN,
+    KINDS,
+    ORGANIZATION,
+    USER,
+    Column,
+)
 
 try:
     import psycopg
@@ -24,14 +32,23 @@ except ImportError:
     psycopg = None  # reported by connect
 
 # Versions of the schema that these statements fit
-OLDEST_SCHEMA = 1
-NEWEST_SCHEMA = 3
+OLDEST_SCHEMA = 7
+NEWEST_SCHEMA = 7
 
 # Any number will do, as long as every run of ours takes the same
 _LOCK = 0x6D61696C
 
-_KEY_COLUMNS = {kind.plural: Column(kind.key, kind.key, "text", None, None) for kind in KINDS}
+_SOURCE = Column("source", "source", "text", None, None)
+_CHANGING = Column("changing", "", "text", None, None)
+_PURGED = Column("purged", "", "boolean", None, None)
 _PASSWORD = Column("password", "", "text", None, None)
+_DOMAIN_ID = Column("domain_id", "", "integer", None, None)
+
+# What has to be gone before a row of a kind can go: the kind, its column, and the column that this is
+_CONTENTS = {
+    ORGANIZATION.plural: ((DOMAIN, "organization", "name"),),
+    DOMAIN.plural: ((USER, "domain_id", "id"), (ALIAS, "domain_id", "id")),
+}
 
 
 @contextmanager
@@ -45,6 +62,16 @@ def open_directory(params):
             raise MailserverError(
                 f"Database {connection.info.dbname} refused: {error_text(exc)}. Nothing was written."
             ) from exc
+        _commit(connection)
+
+
+def _commit(connection):
+    try:
+        connection.commit()
+    except psycopg.Error as exc:
+        # The last word of a server that goes away may have been either
+        outcome = "All was written or nothing: run this again" if connection.broken else "Nothing was written"
+        raise MailserverError(f"Database {connection.info.dbname} failed at the end: {error_text(exc)}. {outcome}.") from exc
 
 
 def _check_schema(connection):
@@ -78,124 +105,217 @@ def fetch(connection):
 
 def _fetch_kind(connection, kind):
     if kind is ALIAS:
-        query = "SELECT source, array_agg(destination) FROM public.virtual_aliases GROUP BY source"
-        return {source: {"destination": tuple(sorted(found))} for source, found in connection.execute(query)}
-    columns = _stored_columns(kind)
-    query = sql.SQL("SELECT {} FROM {}").format(_names(columns), sql.Identifier("public", kind.table))
-    names = [column.name for column in columns[1:]]
-    return {key: dict(zip(names, values)) for key, *values in connection.execute(query)}
+        return _fetch_aliases(connection)
+    found = {}
+    for keys, *columns in _stored_columns(connection, kind):
+        found.update(zip(keys, map(kind.record._make, zip(*columns))))
+    return found
+
+
+def _fetch_aliases(connection):
+    """An alias that somebody else has added a destination to is not ours alone, and so not managed."""
+    found = {}
+    for columns in _stored_columns(connection, ALIAS):
+        for source, *values in zip(*columns):
+            found.setdefault(source, []).append(values)
+    return {
+        source: ALIAS.record(tuple(sorted(destination for destination, dummy in rows)), all(managed for dummy, managed in rows))
+        for source, rows in found.items()
+    }
+
+
+def _stored_columns(connection, kind):
+    """All columns of a table, an array for each of about a thousand rows: fast in drivers without compiled parts too."""
+    arrays = sql.SQL(", ").join(sql.SQL("json_agg({})").format(sql.Identifier(column.name)) for column in _columns(kind))
+    with connection.cursor("directory") as cursor:
+        cursor.itersize = 16
+        yield from cursor.execute(sql.SQL("SELECT {} FROM {} GROUP BY id / 1000").format(arrays, _table(kind)))
+
+
+def fetch_history(connection, since, limit):
+    """The newest entries, as they are returned to the user."""
+    query = (
+        "SELECT at, role, kind, key, verb, before, after FROM mail_internal.history"
+        " WHERE at >= %s::timestamptz ORDER BY at DESC, id DESC LIMIT %s"
+    )
+    names = ("at", "role", "kind", "key", "verb", "before", "after")
+    rows = connection.execute(query, (since or "-infinity", limit))
+    return [dict(zip(names, (at.isoformat(), *values))) for at, *values in rows]
+
+
+def trim_history(connection, days):
+    connection.execute("SELECT mail_internal.trim_history(make_interval(days => %s))", (days,))
 
 
 def apply(connection, changes):
     """Write the changes: what others stand on is made first and deleted last."""
+    by_kind = {kind.plural: [change for change in changes if change.kind is kind] for kind in KINDS}
     for kind in KINDS:
-        mine = [change for change in changes if change.kind is kind]
-        if kind is ALIAS:
-            _insert(connection, kind, _added_pairs(mine))
-        else:
-            _insert(connection, kind, [_values(change) for change in mine if change.verb == "created"])
-            _update(connection, kind, [change for change in mine if change.verb == "updated"])
-    _delete_pairs(connection, _removed_pairs([change for change in changes if change.kind is ALIAS]))
-    for kind in (USER, DOMAIN):
-        keys = [change.key for change in changes if change.kind is kind and change.verb == "deleted"]
-        _delete(connection, kind, keys)
+        mine = by_kind[kind.plural]
+        _insert(connection, kind, (row for change in mine for row in _added(change)))
+        _update(connection, kind, [row for change in mine if change.verb == "updated" for row in _altered(change)])
+    for kind in reversed(KINDS):
+        _delete(connection, kind, [(*key, change.purged) for change in by_kind[kind.plural] for key in _removed(change)])
 
 
-def _stored_columns(kind):
-    return (_KEY_COLUMNS[kind.plural], *((_PASSWORD,) if kind is USER else ()), *kind.columns)
+def _columns(kind):
+    """All columns of ours: first the key, then the others."""
+    if kind is ALIAS:
+        return (_SOURCE, *kind.columns)
+    return (Column(kind.key, kind.key, "text", None, None), *((_PASSWORD,) if kind is USER else ()), *kind.columns)
 
 
 def _names(columns):
     return sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
 
 
-def _values(change):
-    """Key and values in the order of _stored_columns; new passwords are hashed here, and nowhere else."""
-    after = dict(change.after)
-    if "password" in after:
-        after["password"] = after["password"].stored_form() if "password" in change.columns else None
-    return (change.key, *(after[column.name] for column in _stored_columns(change.kind)[1:]))
+def _table(kind):
+    return sql.Identifier("public", kind.table)
 
 
-def _pairs(key, values):
-    return {(key, destination) for destination in (values or {}).get("destination", ())}
+def _rows(kind, key, record):
+    """The rows of the table that one row of ours stands for, in the order of _columns."""
+    if record is None:
+        return []
+    if kind is ALIAS:
+        return [(key, destination, *record[1:]) for destination in record.destination]
+    return [(key, *record)]
 
 
-def _added_pairs(changes):
-    return [pair for change in changes for pair in _pairs(change.key, change.after) - _pairs(change.key, change.before)]
+def _added(change):
+    rows = _rows(change.kind, change.key, change.after)
+    if change.before is None:
+        return rows
+    keys = _keys(change.kind, change.key, change.before)
+    return [row for row in rows if row[: _key_width(change.kind)] not in keys]
 
 
-def _removed_pairs(changes):
-    return [pair for change in changes for pair in _pairs(change.key, change.before) - _pairs(change.key, change.after)]
+def _altered(change):
+    """Rows that stay, with the names of the columns that change."""
+    before = set(_rows(change.kind, change.key, change.before))
+    keys = _keys(change.kind, change.key, change.before)
+    names = " ".join(change.columns)
+    return [
+        (*row, names)
+        for row in _rows(change.kind, change.key, change.after)
+        if row not in before and row[: _key_width(change.kind)] in keys
+    ]
 
 
-def _unnest(columns):
-    """FROM item that makes rows of one array for each column."""
-    arrays = sql.SQL(", ").join(sql.SQL(f"%s::{column.sql_type}[]") for column in columns)
-    return sql.SQL("unnest({}) AS given ({})").format(arrays, _names(columns))
+def _removed(change):
+    if change.before is None:
+        return ()
+    return _keys(change.kind, change.key, change.before) - _keys(change.kind, change.key, change.after)
+
+
+def _keys(kind, key, record):
+    return {row[: _key_width(kind)] for row in _rows(kind, key, record)}
+
+
+def _key_width(kind):
+    return 2 if kind is ALIAS else 1
 
 
 def _insert(connection, kind, rows):
-    columns = _stored_columns(kind)
+    """Straight into the table: nothing is faster, and PostgreSQL allows it to whom row-level security does not concern."""
+    first = next(rows, None)
+    if first is None:
+        return
+    rows, columns = chain([first], rows), _columns(kind)
+    if kind in (USER, ALIAS):
+        columns = (*columns, _DOMAIN_ID)
+        rows = _with_domain_ids(rows, dict(connection.execute("SELECT name, id FROM public.virtual_domains")))
+    names = _names(columns)
+    if connection.execute("SELECT row_security_active(%s)", (f"public.{kind.table}",)).fetchone()[0]:
+        _give(connection, columns, rows)
+        connection.execute(sql.SQL("INSERT INTO {} ({}) SELECT {} FROM pg_temp.given").format(_table(kind), names, names))
+    else:
+        _copy(connection, _table(kind), names, rows)
+
+
+def _with_domain_ids(rows, ids):
+    for row in rows:
+        domain = domain_part(row[0])
+        if domain not in ids:
+            raise _meanwhile()
+        yield (*row, ids[domain])
+
+
+def _update(connection, kind, rows):
+    """Only values that we change are written: somebody else may be changing the others."""
     if not rows:
         return
-    if kind is DOMAIN:
-        query = sql.SQL("INSERT INTO {table} ({names}) SELECT * FROM {given}")
-    else:
-        columns = (*columns, Column("domain", "", "text", None, None))
-        rows = [(*row, domain_part(row[0])) for row in rows]
-        query = sql.SQL(
-            "INSERT INTO {table} ({names}, domain_id) SELECT {given_names}, domain.id FROM {given}"
-            " JOIN public.virtual_domains AS domain ON domain.name = given.domain"
-        )
-    own = _stored_columns(kind)
-    query = query.format(
-        table=sql.Identifier("public", kind.table),
-        names=_names(own),
-        given_names=sql.SQL(", ").join(sql.Identifier("given", column.name) for column in own),
-        given=_unnest(columns),
-    )
-    _execute(connection, query, rows)
-
-
-def _update(connection, kind, changes):
-    """Only values that we change are written: somebody else may be changing the others."""
-    if not changes:
-        return
-    key, *columns = _stored_columns(kind)
+    columns = _columns(kind)
     assignment = "{name} = CASE WHEN {text} = ANY (string_to_array(given.changing, ' ')) THEN given.{name} ELSE stored.{name} END"
-    query = sql.SQL("UPDATE {table} AS stored SET {assignments} FROM {given} WHERE stored.{key} = given.{key}").format(
-        table=sql.Identifier("public", kind.table),
-        assignments=sql.SQL(", ").join(
+    query = sql.SQL("UPDATE {} AS stored SET {} FROM pg_temp.given WHERE {}").format(
+        _table(kind),
+        sql.SQL(", ").join(
             sql.SQL(assignment).format(name=sql.Identifier(column.name), text=sql.Literal(column.name))
-            for column in columns
+            for column in columns[_key_width(kind) :]
         ),
-        given=_unnest((key, *columns, Column("changing", "", "text", None, None))),
-        key=sql.Identifier(key.name),
+        _same_key(kind),
     )
-    _execute(connection, query, [(*_values(change), " ".join(change.columns)) for change in changes])
+    _give(connection, (*columns, _CHANGING), rows)
+    if connection.execute(query).rowcount != len(rows):
+        raise _meanwhile()
 
 
-def _delete(connection, kind, keys):
-    if keys:
-        query = sql.SQL("DELETE FROM {} WHERE {} = ANY (%s)")
-        query = query.format(sql.Identifier("public", kind.table), sql.Identifier(kind.key))
-        connection.execute(query, (keys,))
+def _delete(connection, kind, rows):
+    """Only what is still as it was when we looked: what is purged is managed, and nothing takes others' rows with it."""
+    if not rows:
+        return
+    _give(connection, (*_columns(kind)[: _key_width(kind)], _PURGED), rows)
+    conditions = [_same_key(kind), sql.SQL("(stored.managed OR NOT given.purged)")]
+    if kind.plural in _CONTENTS:
+        # Whoever is adding a row to it has finished then, and nobody else can begin
+        lock = sql.SQL("SELECT FROM {} AS stored, pg_temp.given WHERE {} FOR UPDATE OF stored")
+        connection.execute(lock.format(_table(kind), _same_key(kind)))
+        empty = sql.SQL("NOT EXISTS (SELECT FROM {} WHERE {} = stored.{})")
+        conditions += [
+            empty.format(_table(other), sql.Identifier(theirs), sql.Identifier(ours)) for other, theirs, ours in _CONTENTS[kind.plural]
+        ]
+    query = sql.SQL("DELETE FROM {} AS stored USING pg_temp.given WHERE {}")
+    query = query.format(_table(kind), sql.SQL(" AND ").join(conditions))
+    if connection.execute(query).rowcount != len(rows):
+        raise _meanwhile()
 
 
-def _delete_pairs(connection, pairs):
-    if pairs:
-        query = sql.SQL(
-            "DELETE FROM public.virtual_aliases AS stored USING {given}"
-            " WHERE stored.source = given.source AND stored.destination = given.destination"
-        ).format(given=_unnest(_stored_columns(ALIAS)))
-        connection.execute(query, [list(array) for array in zip(*pairs)])
+def _same_key(kind):
+    same = sql.SQL("stored.{name} = given.{name}")
+    names = [sql.Identifier(column.name) for column in _columns(kind)[: _key_width(kind)]]
+    return sql.SQL(" AND ").join(same.format(name=name) for name in names)
 
 
-def _execute(connection, query, rows):
-    """One array for each column, and as many rows written as given."""
-    written = connection.execute(query, [list(array) for array in zip(*rows)]).rowcount
-    if written != len(rows):
-        raise MailserverError(
-            "Somebody else changed the directory meanwhile. Nothing was written: run this again."
-        )
+def _give(connection, columns, rows):
+    """Put the rows into the temporary table, whose size the planner has to know: its guess can take hours."""
+    connection.execute("DROP TABLE IF EXISTS pg_temp.given")
+    definitions = [sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.sql_type)) for column in columns]
+    connection.execute(
+        sql.SQL("CREATE TEMPORARY TABLE given ({}) ON COMMIT DROP").format(sql.SQL(", ").join(definitions))
+    )
+    _copy(connection, sql.Identifier("pg_temp", "given"), _names(columns), iter(rows))
+    connection.execute("ANALYZE pg_temp.given")
+
+
+def _copy(connection, table, names, rows):
+    lines = map(_line, rows)
+    with connection.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, names)) as copy:
+        while block := "".join(islice(lines, 1000)):
+            copy.write(block)
+
+
+def _line(row):
+    return "\t".join(map(_field, row)) + "\n"
+
+
+def _field(value):
+    """A value in the text form of COPY."""
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return str(value)
+
+
+def _meanwhile():
+    return MailserverError("Somebody else changed the directory meanwhile. Nothing was written: run this again.")

@@ -33,6 +33,11 @@ options:
       - V(@domain), allowed if O(source) is such a one, sends the mail of a whole domain to the same names in another domain of ours.
     type: list
     elements: str
+  managed:
+    description:
+      - Whether the alias is one of those that O(virtmail.mailserver.virtual_directory#module:purge) may remove.
+      - Default is V(true), also for a row that others have written; to declare it is to adopt it.
+    type: bool
   state:
     description: Whether the alias is there. Of an V(absent) one nothing but O(source) matters.
     type: str
@@ -40,7 +45,7 @@ options:
     default: present
 seealso:
   - module: virtmail.mailserver.virtual_directory
-    description: The same for all domains, users and aliases in one call, which is much faster.
+    description: The same for all organizations, domains, users and aliases in one call, which is much faster.
 """
 
 EXAMPLES = r"""
@@ -75,6 +80,7 @@ counts:
   returned: success
   type: dict
   sample:
+    organizations: {created: 0, updated: 0, deleted: 0}
     domains: {created: 0, updated: 0, deleted: 0}
     users: {created: 1, updated: 0, deleted: 0}
     aliases: {created: 0, updated: 0, deleted: 0}
@@ -83,6 +89,7 @@ names:
   returned: success
   type: dict
   sample:
+    organizations: {created: [], updated: [], deleted: []}
     domains: {created: [], updated: [], deleted: []}
     users: {created: [alice@example.com], updated: [], deleted: []}
     aliases: {created: [], updated: [], deleted: []}

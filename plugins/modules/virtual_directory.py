@@ -8,9 +8,9 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: virtual_directory
-short_description: Manage all mail domains, users and aliases in one call
+short_description: Manage all organizations, mail domains, users and aliases in one call
 description:
-  - Brings domains, users and aliases into the state that is described, in one transaction.
+  - Brings organizations, domains, users and aliases into the state that is described, in one transaction.
   - Rows that are stored and not described are left alone, unless O(purge) says otherwise.
 version_added: 1.0.0
 author: virtmail.mailserver contributors (@virtmail)
@@ -20,8 +20,55 @@ extends_documentation_fragment:
   - virtmail.mailserver.directory
 requirements:
   - passlib 1.7.4, or libpass, where passwords are given in plain text (C(python3-passlib) on Debian)
+  - PyYAML for a O(src) in YAML (C(python3-yaml) on Debian)
   - argon2-cffi for the scheme C(ARGON2ID) (C(python3-argon2) on Debian), bcrypt for C(BLF-CRYPT) (C(python3-bcrypt))
 options:
+  organizations:
+    description: The organizations, each with the options of M(virtmail.mailserver.virtual_organization).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: A short name of the organization, of letters, digits, V(.), V(_) and V(-), at most 63. Kept in lower case.
+        type: str
+        required: true
+      description:
+        description: Who it is. Default for a new organization is empty.
+        type: str
+      max_domains:
+        description: Largest number of its domains, or V(unlimited), which is the default for a new organization.
+        type: str
+      max_users:
+        description: Largest number of users in all its domains, or V(unlimited), which is the default for a new organization.
+        type: str
+      max_aliases:
+        description:
+          - Largest number of aliases in all its domains, or V(unlimited), which is the default for a new organization.
+          - An alias counts once for each of its destinations.
+        type: str
+      max_quota:
+        description:
+          - Largest sum of the quotas of all its users, such as V(500G) (units of 1024), or V(unlimited), which is the default
+            for a new organization.
+          - With a limit, each of the users needs a quota of its own. Neither V(0) nor V(default) is one.
+        type: str
+      database_role:
+        description:
+          - Role in PostgreSQL that may see and change the rows of this organization, and no others. Empty is none, which is the
+            default for a new organization.
+          - Somebody who may create roles makes it, as a member of C(mail_tenant); without that it has no rights.
+        type: str
+      managed:
+        description:
+          - Whether the organization is one of those that O(purge) may remove.
+          - Default is V(true), also for a row that others have written; to declare it is to adopt it.
+        type: bool
+      state:
+        description: Whether the organization is there. Of an V(absent) one nothing but O(organizations[].name) matters.
+        type: str
+        choices: [absent, present]
+        default: present
   domains:
     description: The domains, each with the options of M(virtmail.mailserver.virtual_domain).
     type: list
@@ -32,13 +79,23 @@ options:
         description: The domain.
         type: str
         required: true
+      organization:
+        description:
+          - The organization that the domain belongs to, and whose limits count its users and aliases. Empty is none.
+          - Default for a new domain is none.
+        type: str
       description:
-        description: What the domain is for. Shown to administrators only. Default for a new domain is empty.
+        description: What the domain is for. Shown to administrators and to the organization. Default for a new domain is empty.
         type: str
       active:
         description:
           - Whether the domain's users can log in and receive mail, and its aliases lead anywhere.
           - Default for a new domain is V(true).
+        type: bool
+      managed:
+        description:
+          - Whether the domain is one of those that O(purge) may remove.
+          - Default is V(true), also for a row that others have written; to declare it is to adopt it.
         type: bool
       state:
         description: Whether the domain is there. Of an V(absent) one nothing but O(domains[].name) matters.
@@ -102,6 +159,11 @@ options:
       active:
         description: Whether the user can log in and receives mail. Default for a new user is V(true).
         type: bool
+      managed:
+        description:
+          - Whether the user is one of those that O(purge) may remove.
+          - Default is V(true), also for a row that others have written; to declare it is to adopt it.
+        type: bool
       state:
         description: Whether the user is there. Of an V(absent) one nothing but O(users[].email) matters.
         type: str
@@ -127,11 +189,37 @@ options:
           - V(@domain), allowed if O(aliases[].source) is such a one, sends the mail of a whole domain to the same names in another domain of ours.
         type: list
         elements: str
+      managed:
+        description:
+          - Whether the alias is one of those that O(purge) may remove.
+          - Default is V(true), also for a row that others have written; to declare it is to adopt it.
+        type: bool
       state:
         description: Whether the alias is there. Of an V(absent) one nothing but O(aliases[].source) matters.
         type: str
         choices: [absent, present]
         default: present
+  src:
+    description:
+      - Files with further rows, all of them together with O(organizations), O(domains), O(users) and O(aliases) in one transaction.
+      - A name that ends in C(.yml), C(.yaml) or C(.json) is that of a mapping with lists C(organizations), C(domains), C(users)
+        and C(aliases), whose items have the options described there. Templates are not evaluated in it.
+      - A name that ends in C(.csv) is that of a table in UTF-8 with commas, which has a header of option names. The column
+        C(name), C(email) or C(source) tells whether its rows are domains, users or aliases; organizations come in no table. An
+        empty cell is an option left out; destinations have spaces between them.
+      - CSV is read fastest, and with the least memory; then comes JSON.
+      - A fault is reported with the name of the file and the line.
+      - Files on the controller are searched like those of M(ansible.builtin.copy), and may be encrypted with ansible-vault.
+    type: list
+    elements: path
+    default: []
+  remote_src:
+    description:
+      - Whether the files in O(src) are on the managed host.
+      - Otherwise they are on the controller, and copied to the managed host for the run, readable only there for the user
+        of the module.
+    type: bool
+    default: false
   password_scheme:
     description:
       - Scheme of new hashes, one of V(ARGON2ID), V(SHA512-CRYPT) and V(BLF-CRYPT).
@@ -154,16 +242,33 @@ options:
     choices: [always, on_create]
   purge:
     description:
-      - Kinds of which all stored rows are removed that are not described.
+      - Kinds of which all managed rows are removed that are not described.
+      - Rows that others have written, in a web interface or with SQL, are not managed, and stay until they are described
+        here. So does an alias that others have added a destination to.
       - A kind is not purged on the strength of an empty list, nor when more rows would go than O(purge_limit).
     type: list
     elements: str
-    choices: [domains, users, aliases]
+    choices: [organizations, domains, users, aliases]
     default: []
   purge_limit:
-    description: Largest number of rows of one kind that O(purge) removes.
+    description:
+      - Largest number of rows of one kind that O(purge) removes, such as V(10), or percentage of those that are managed,
+        such as V(5%).
+      - If more would go, nothing is changed, and the message names them.
+    type: str
+    default: "10"
+  history_days:
+    description:
+      - Number of days that the history of all changes is kept, which M(virtmail.mailserver.virtual_directory_info) shows.
+        A run that changes something removes older entries.
     type: int
-    default: 10
+    default: 365
+notes:
+  - Passwords in plain text are hashed and compared on all cores. While there are hundreds of them, the system's log on the
+    managed host says how far the run is (C(journalctl --follow | grep passwords)), as Ansible shows nothing before its end.
+    With C(no_log) set, Ansible keeps this back too.
+  - Another run is waited for. O(connect_params) with C(options) set to C(-c lock_timeout=60s) makes this one fail after a
+    minute instead.
 seealso:
   - module: virtmail.mailserver.virtual_directory_info
     description: Reads what is stored, in the form that this module takes.
@@ -191,6 +296,33 @@ EXAMPLES = r"""
     purge: [aliases]
     purge_limit: 50
 
+- name: Load the pupils of a school
+  virtmail.mailserver.virtual_directory:
+    domains:
+      - name: example.com
+    src:
+      - pupils.csv
+      - lists.yml
+
+- name: Load what another program has left on the mail server
+  virtmail.mailserver.virtual_directory:
+    src: /var/lib/accounts/users.json
+    remote_src: true
+
+- name: Keep a customer within limits
+  virtmail.mailserver.virtual_directory:
+    organizations:
+      - name: acme
+        max_users: 50
+        max_quota: 200G
+    domains:
+      - name: acme.example
+        organization: acme
+    users:
+      - email: carol@acme.example
+        password: "{{ vault_carol_password }}"
+        quota: 5G
+
 - name: Remove a domain and all that is in it
   virtmail.mailserver.virtual_directory:
     domains:
@@ -207,6 +339,7 @@ counts:
   returned: success
   type: dict
   sample:
+    organizations: {created: 0, updated: 0, deleted: 0}
     domains: {created: 0, updated: 0, deleted: 0}
     users: {created: 1, updated: 0, deleted: 0}
     aliases: {created: 0, updated: 0, deleted: 0}
@@ -215,6 +348,7 @@ names:
   returned: success
   type: dict
   sample:
+    organizations: {created: [], updated: [], deleted: []}
     domains: {created: [], updated: [], deleted: []}
     users: {created: [alice@example.com], updated: [], deleted: []}
     aliases: {created: [], updated: [], deleted: []}

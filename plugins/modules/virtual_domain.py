@@ -23,13 +23,23 @@ options:
     description: The domain.
     type: str
     required: true
+  organization:
+    description:
+      - The organization that the domain belongs to, and whose limits count its users and aliases. Empty is none.
+      - Default for a new domain is none.
+    type: str
   description:
-    description: What the domain is for. Shown to administrators only. Default for a new domain is empty.
+    description: What the domain is for. Shown to administrators and to the organization. Default for a new domain is empty.
     type: str
   active:
     description:
       - Whether the domain's users can log in and receive mail, and its aliases lead anywhere.
       - Default for a new domain is V(true).
+    type: bool
+  managed:
+    description:
+      - Whether the domain is one of those that O(virtmail.mailserver.virtual_directory#module:purge) may remove.
+      - Default is V(true), also for a row that others have written; to declare it is to adopt it.
     type: bool
   state:
     description: Whether the domain is there. Of an V(absent) one nothing but O(name) matters.
@@ -38,7 +48,7 @@ options:
     default: present
 seealso:
   - module: virtmail.mailserver.virtual_directory
-    description: The same for all domains, users and aliases in one call, which is much faster.
+    description: The same for all organizations, domains, users and aliases in one call, which is much faster.
 """
 
 EXAMPLES = r"""
@@ -59,6 +69,7 @@ counts:
   returned: success
   type: dict
   sample:
+    organizations: {created: 0, updated: 0, deleted: 0}
     domains: {created: 0, updated: 0, deleted: 0}
     users: {created: 1, updated: 0, deleted: 0}
     aliases: {created: 0, updated: 0, deleted: 0}
@@ -67,6 +78,7 @@ names:
   returned: success
   type: dict
   sample:
+    organizations: {created: [], updated: [], deleted: []}
     domains: {created: [], updated: [], deleted: []}
     users: {created: [alice@example.com], updated: [], deleted: []}
     aliases: {created: [], updated: [], deleted: []}

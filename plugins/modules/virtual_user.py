@@ -73,6 +73,11 @@ options:
   active:
     description: Whether the user can log in and receives mail. Default for a new user is V(true).
     type: bool
+  managed:
+    description:
+      - Whether the user is one of those that O(virtmail.mailserver.virtual_directory#module:purge) may remove.
+      - Default is V(true), also for a row that others have written; to declare it is to adopt it.
+    type: bool
   state:
     description: Whether the user is there. Of an V(absent) one nothing but O(email) matters.
     type: str
@@ -80,7 +85,7 @@ options:
     default: present
 seealso:
   - module: virtmail.mailserver.virtual_directory
-    description: The same for all domains, users and aliases in one call, which is much faster.
+    description: The same for all organizations, domains, users and aliases in one call, which is much faster.
 """
 
 EXAMPLES = r"""
@@ -109,6 +114,7 @@ counts:
   returned: success
   type: dict
   sample:
+    organizations: {created: 0, updated: 0, deleted: 0}
     domains: {created: 0, updated: 0, deleted: 0}
     users: {created: 1, updated: 0, deleted: 0}
     aliases: {created: 0, updated: 0, deleted: 0}
@@ -117,6 +123,7 @@ names:
   returned: success
   type: dict
   sample:
+    organizations: {created: [], updated: [], deleted: []}
     domains: {created: [], updated: [], deleted: []}
     users: {created: [alice@example.com], updated: [], deleted: []}
     aliases: {created: [], updated: [], deleted: []}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pathlib
@@ -54,8 +55,8 @@ def _connect(parameters, dbname=None):
     )
 
 
-@pytest.fixture(scope="session")
-def cluster():
+@contextlib.contextmanager
+def _running_cluster():
     """Connection options, as the modules take them, of the superuser of an empty cluster."""
     user = _unprivileged()
     # Short and not below pytest's own directory: a socket's path has 107 characters at most, and the user must get in.
@@ -76,10 +77,31 @@ def cluster():
 
 
 @pytest.fixture(scope="session")
+def cluster():
+    """The one for databases that the migrations alone have made."""
+    with _running_cluster() as options:
+        yield options
+
+
+@pytest.fixture(scope="session")
+def new_cluster():
+    """Makes one more, for those who need it for themselves."""
+    return _running_cluster
+
+
+@pytest.fixture(scope="session")
+def bare_cluster():
+    """The one that has no roles of ours, so that virtual_schema can make them."""
+    with _running_cluster() as options:
+        yield options
+
+
+@pytest.fixture(scope="session")
 def _migrated(cluster):
     """Name of a database that the migrations have made; the tests get copies of it."""
     with _connect(cluster) as connection:
         connection.execute("CREATE DATABASE migrated")
+        connection.execute("CREATE ROLE mail_tenant")  # the migrations name it
     with _connect(cluster, "migrated") as connection, connection.transaction():
         connection.execute("CREATE SCHEMA mail_internal")
         connection.execute(

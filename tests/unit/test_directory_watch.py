@@ -48,24 +48,28 @@ def told(tmp_path, database):
     process.communicate()
 
 
+def notify(connection, payload):
+    connection.execute("SELECT pg_notify(mail_lookup.channel(), %s)", (payload,))
+
+
 def test_tells_changes_within_a_second(told, connection):
     assert told(1) == ["connected"]
-    connection.execute("NOTIFY mail_directory, 'user alice@example.com'")
+    notify(connection, "user alice@example.com")
     assert told(2, seconds=1)[1:] == ["changed user alice@example.com"]
-    connection.execute("NOTIFY mail_directory, 'domain example.com'")
+    notify(connection, "domain example.com")
     assert told(3, seconds=1)[2:] == ["changed domain example.com"]
 
 
 def test_tells_many_changes_as_one(told, connection):
     told(1)
-    connection.execute("SELECT pg_notify('mail_directory', 'user ' || n || '@example.com') FROM generate_series(1, 50) AS n")
+    connection.execute("SELECT pg_notify(mail_lookup.channel(), 'user ' || n || '@example.com') FROM generate_series(1, 50) AS n")
     assert told(2)[1:] == ["changed all"]
 
 
 @pytest.mark.parametrize("payload", ["user --help", "user a b", "user\nx", "user ", "nonsense", ""])
 def test_takes_no_arguments_from_a_stranger(told, connection, payload):
     told(1)
-    connection.execute("SELECT pg_notify('mail_directory', %s)", (payload,))
+    notify(connection, payload)
     assert told(2)[1:] == ["changed all"]
 
 

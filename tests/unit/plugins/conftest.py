@@ -7,11 +7,14 @@ import contextlib
 import importlib
 import io
 import json
+import pathlib
 
+import psycopg
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
+MIGRATIONS = pathlib.Path(__file__).parents[3] / "roles" / "postgres_mail" / "files" / "migrations"
 MODULES = "ansible_collections.virtmail.mailserver.plugins.modules."
 
 
@@ -44,7 +47,48 @@ def rows(connection):
     def read():
         return {
             table: connection.execute(f"SELECT * FROM virtual_{table} ORDER BY id").fetchall()
-            for table in ("domains", "users", "aliases")
+            for table in ("organizations", "domains", "users", "aliases")
         }
 
     return read
+
+
+def _install(database):
+    migrations = [{"name": path.name, "sql": path.read_text(encoding="utf-8")} for path in sorted(MIGRATIONS.glob("*.sql"))]
+    answer = run_module("virtual_schema", **database, migrations=migrations)
+    assert answer.get("changed"), answer
+
+
+@pytest.fixture(scope="session")
+def _installed_cluster(new_cluster):
+    """A cluster with all roles, and with a database that virtual_schema has made; the tests get copies of it."""
+    with new_cluster() as options:
+        _install({**options, "login_db": "original"})
+        yield options
+
+
+@pytest.fixture
+def installed(_installed_cluster):
+    """Connection options of a fresh database as virtual_schema makes it, with all roles."""
+    options = {"host": _installed_cluster["login_unix_socket"], "user": "postgres", "dbname": "postgres", "autocommit": True}
+    with psycopg.connect(**options) as superuser:
+        roles = set(superuser.execute("SELECT quote_ident(rolname) FROM pg_roles"))
+        superuser.execute("CREATE DATABASE installed TEMPLATE original")
+    database = {**_installed_cluster, "login_db": "installed"}
+    _install(database)  # rights on the database itself are not copied
+    yield database
+    with psycopg.connect(**options) as superuser:
+        superuser.execute("DROP DATABASE installed WITH (FORCE)")
+        superuser.execute("ALTER ROLE mail_tenant NOLOGIN")
+        for (role,) in set(superuser.execute("SELECT quote_ident(rolname) FROM pg_roles")) - roles:
+            superuser.execute(f"DROP ROLE {role}")
+
+
+@pytest.fixture
+def run_installed(installed):
+    """Runs a whole module there, as the role that modules use."""
+
+    def run_there(module, /, **options):
+        return run_module(module, **{**installed, "login_user": "mail_admin", **options})
+
+    return run_there

@@ -138,7 +138,8 @@ LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT lower(address) WHERE mail_internal.is_active_mailbox(lower(address)) $$;
 
--- Only what ends somewhere, so that no mail is accepted that would be bounced later. An address with an extension
+-- Only what ends somewhere, so that no mail is accepted that would be bounced later; a copy for the address itself ends only
+-- at an active user, since Postfix does not ask for the same address again. An address with an extension
 -- that has no alias of its own gets no answer where the address without it is taken: Postfix asks for that next, and
 -- puts the extension back.
 CREATE FUNCTION mail_lookup.alias(address text) RETURNS SETOF text
@@ -148,6 +149,10 @@ AS $$
   SELECT following
   FROM mail_internal.next_addresses(lower(address)) AS following
   WHERE EXISTS (SELECT FROM mail_internal.final_addresses(following))
+    AND (
+      mail_internal.without_extension(following) <> mail_internal.without_extension(lower(address))
+      OR mail_internal.is_active_mailbox(mail_internal.without_extension(following))
+    )
     AND (
       EXISTS (SELECT FROM public.virtual_aliases WHERE source = lower(address))
       OR NOT mail_internal.is_taken(mail_internal.without_extension(lower(address)))

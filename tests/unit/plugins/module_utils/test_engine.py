@@ -1,90 +1,220 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever is stored and whatever is wanted: the plan reaches it, and then there is nothing more to do."""
+"""Whatever is stored and whatever is wanted: the modules reach it, and then there is nothing more to do."""
 
 from __future__ import annotations
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _plan, _store
-from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import ALIAS, DOMAIN, USER, parse_rows
+from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import KINDS, OMITTED, Desired
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 HASHES = [Password(text, "SHA512-CRYPT", 5001).stored_form() for text in ("correct horse", "battery staple")]
-NAMES = ["a.test", "b.test"]
-ADDRESSES = [f"{name}@{domain}" for name in "xyz" for domain in NAMES]
+NAMES = ["a.test", "b.test", "c.test"]
+CUSTOMERS = ["acme", "self"]
+ADDRESSES = [f"{name}@{domain}" for name in "xyz" for domain in NAMES[:2]]
 TEXT = st.none() | st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, categories=["L", "N", "P", "S"]), max_size=8)
 SWITCH = st.none() | st.booleans()
+STATE = st.sampled_from(["present", "present", "absent"])
 
 
 def one_each(key, values, **options):
-    row = st.fixed_dictionaries({key: st.sampled_from(values), **options})
+    row = st.fixed_dictionaries({key: st.sampled_from(values), "managed": SWITCH, "state": STATE, **options})
     return st.lists(row, unique_by=lambda given: given[key], max_size=len(values))
 
 
-DIRECTORIES = st.fixed_dictionaries(
-    {
-        # Domains are always there: what cannot be is the checks' affair
-        "domains": st.tuples(*(st.fixed_dictionaries({"name": st.just(name), "description": TEXT, "active": SWITCH}) for name in NAMES)),
-        "users": one_each(
-            "email",
-            ADDRESSES,
-            password_hash=st.sampled_from(HASHES),
-            display_name=TEXT,
-            quota=st.none() | st.sampled_from(["0", "5G", "default", "12345"]),
-            active=SWITCH,
-            state=st.sampled_from(["present", "present", "absent"]),
-        ),
-        "aliases": one_each(
-            "source",
-            [*ADDRESSES, "@a.test"],
-            destination=st.lists(st.sampled_from([*ADDRESSES, "o@elsewhere.test"]), min_size=1, max_size=4, unique=True),
-            state=st.sampled_from(["present", "present", "absent"]),
-        ),
-    }
+LIMIT = st.none() | st.sampled_from(["unlimited", "0", "2", "5"])
+ORGANIZATIONS = one_each(
+    "name",
+    CUSTOMERS,
+    description=TEXT,
+    max_domains=LIMIT,
+    max_users=LIMIT,
+    max_aliases=LIMIT,
+    max_quota=st.none() | st.sampled_from(["unlimited", "8G"]),
+    database_role=st.none() | st.sampled_from(["", "panel", "other"]),
 )
 
 
+def directories(organizations, domains, sources):
+    return st.fixed_dictionaries(
+        {
+            "organizations": organizations,
+            "domains": domains,
+            "users": one_each(
+                "email",
+                ADDRESSES,
+                password_hash=st.sampled_from(HASHES),
+                update_password=st.sampled_from(["always", "on_create"]),
+                display_name=TEXT,
+                quota=st.none() | st.sampled_from(["0", "5G", "default", "12345"]),
+                active=SWITCH,
+            ),
+            "aliases": one_each(
+                "source",
+                sources,
+                destination=st.lists(st.sampled_from([*ADDRESSES, "o@elsewhere.test"]), min_size=1, max_size=4, unique=True),
+            ),
+        }
+    )
+
+
+def domain(name, state):
+    return st.fixed_dictionaries(
+        {
+            "name": st.just(name),
+            "organization": st.none() | st.sampled_from(["", *CUSTOMERS]),
+            "description": TEXT,
+            "active": SWITCH,
+            "managed": SWITCH,
+            "state": state,
+        }
+    )
+
+
+# Aliases of users, loops, and what else only the engine takes
+ANYTHING = directories(
+    st.just([{"name": name} for name in CUSTOMERS]),
+    st.tuples(*(domain(name, st.just("present")) for name in NAMES)).map(list),
+    [*ADDRESSES, "@a.test"],
+)
+# What the modules take too
+SOUND = directories(
+    ORGANIZATIONS,
+    st.tuples(*(domain(name, st.just("present")) for name in NAMES[:2]), domain(NAMES[2], STATE)).map(list),
+    ["i@a.test", "j@a.test", "i@b.test", "@a.test"],
+)
+PURGES = st.lists(st.sampled_from(["organizations", "users", "aliases"]), unique=True)
+# What somebody else does between our runs
+MEDDLING = st.lists(
+    st.sampled_from(
+        [
+            "UPDATE virtual_users SET managed = NOT managed WHERE email LIKE 'x@%'",
+            "UPDATE virtual_aliases SET managed = NOT managed WHERE destination LIKE 'y@%'",
+            "UPDATE virtual_domains SET managed = false",
+            "UPDATE virtual_organizations SET managed = false, description = 'own', max_users = NULL WHERE name = 'acme'",
+            "UPDATE virtual_domains SET organization = NULL WHERE name = 'a.test'",
+            "UPDATE virtual_users SET password = 'own', display_name = E'own\\\\name\\t' WHERE email LIKE 'y@%'",
+            "INSERT INTO virtual_aliases (domain_id, source, destination) SELECT id, 'i@' || name, 'web@elsewhere.test'"
+            " FROM virtual_domains ON CONFLICT DO NOTHING",
+            "INSERT INTO virtual_users (domain_id, email, password) SELECT id, 'z@' || name, 'own'"
+            " FROM virtual_domains ON CONFLICT DO NOTHING",
+        ]
+    ),
+    max_size=3,
+)
+THOROUGH = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
 def desired(directory):
-    rows = {}
-    for kind in (DOMAIN, USER, ALIAS):
+    wanted = Desired({})
+    for kind in KINDS:
         options = {**dict.fromkeys(kind.options), "state": "present"}
-        rows[kind.plural], faults = parse_rows(kind, [{**options, **row} for row in directory[kind.plural]], {})
-        assert not faults
-    return rows
+        wanted.add_list(kind, [{**options, **row} for row in directory[kind.plural]])
+    assert not wanted.faults
+    return wanted.rows
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.tuples(DIRECTORIES, st.booleans()), min_size=1, max_size=3))
-def test_plan_reaches_what_is_wanted(database, steps):
+def snapshot(connection):
+    """All rows, as PostgreSQL sees them."""
+    return {kind.plural: set(connection.execute(f"SELECT {columns(kind)} FROM {kind.table}").fetchall()) for kind in KINDS}
+
+
+def columns(kind):
+    return ", ".join(["id", kind.key, *kind.record._fields])
+
+
+@THOROUGH
+@given(steps=st.lists(st.tuples(ANYTHING, PURGES, MEDDLING), min_size=1, max_size=3))
+def test_the_plan_reaches_what_is_wanted(database, steps):
     parameters = {"host": database["login_unix_socket"], "user": database["login_user"], "dbname": database["login_db"]}
     with psycopg.connect(**parameters) as connection:
-        connection.execute("TRUNCATE virtual_domains CASCADE")
-        for directory, purges in steps:
+        connection.execute("TRUNCATE virtual_organizations CASCADE")
+        for directory, purge, meddling in steps:
             rows = desired(directory)
-            purge = ["users", "aliases"] if purges else []
             stored = _store.fetch(connection)
             changes = _plan.make_plan(rows, stored, purge)
+            unmanaged = _unmanaged(connection, rows)
             _store.apply(connection, changes)
 
             after = _store.fetch(connection)
+            assert after == _plan.apply_plan(stored, changes)
             assert not _plan.make_plan(rows, after, purge)
-            predicted = _plan.apply_plan(stored, changes)
-            for user in predicted["users"].values():
-                if isinstance(user["password"], Password):
-                    user["password"] = user["password"].stored_form()
-            assert after == predicted
+            _assert_as_wanted(rows, after)
+            assert unmanaged <= _unmanaged(connection, rows)
+            for statement in meddling:
+                connection.execute(statement)
+
+
+def _assert_as_wanted(rows, after):
+    for kind in KINDS:
+        for key, row in rows[kind.plural].items():
+            if not row.present:
+                assert key not in after[kind.plural]
+                continue
+            for name, wanted, found in zip(kind.record._fields, row.values, after[kind.plural][key]):
+                assert wanted in (OMITTED, found) or (name == "password" and row.keeps_password)
+
+
+def _unmanaged(connection, rows):
+    """The rows that nobody has declared, and that are not ours."""
+    found = set()
+    for kind in KINDS:
+        for key, *values in connection.execute(f"SELECT {kind.key}, {columns(kind)} FROM {kind.table} WHERE NOT managed"):
+            if key not in rows[kind.plural]:
+                found.add((kind.name, *values))
+    return found
+
+
+@THOROUGH
+@given(steps=st.lists(st.tuples(SOUND, PURGES, MEDDLING), min_size=1, max_size=3))
+def test_the_module_does_what_check_mode_foretells(run, connection, steps):
+    connection.execute("TRUNCATE virtual_organizations CASCADE")
+    for directory, purge, meddling in steps:
+        some = [plural for plural in purge if any(row["state"] == "present" for row in directory[plural])]
+        options = {**directory, "purge": some, "purge_limit": "100%"}
+        before = snapshot(connection)
+        foretold = run("virtual_directory", check=True, **options)
+        assert snapshot(connection) == before
+        unmanaged = _unmanaged(connection, desired(directory))
+        real = run("virtual_directory", **options)
+        assert real == foretold
+        assert unmanaged <= _unmanaged(connection, desired(directory))
+        if real.get("failed"):
+            assert snapshot(connection) == before
+        else:
+            again = run("virtual_directory", **options)
+            assert not again["changed"] and again["diff"] == {"before": "", "after": ""}
+        for statement in meddling:
+            connection.execute(statement)
+
+
+@THOROUGH
+@given(directory=SOUND)
+def test_an_export_is_the_directory(run, connection, tmp_path, directory):
+    connection.execute("TRUNCATE virtual_organizations CASCADE")
+    assume(run("virtual_directory", **directory).get("changed"))
+    path = str(tmp_path / "directory.json")
+    run("virtual_directory_info", dest=path, include_password_hashes=True)
+    before = {table: {row[1:] for row in rows} for table, rows in snapshot(connection).items()}
+    connection.execute("TRUNCATE virtual_organizations CASCADE")
+    assert run("virtual_directory", src=[path])["changed"]
+    assert {table: {row[1:] for row in rows} for table, rows in snapshot(connection).items()} == before
+    assert not run("virtual_directory", src=[path])["changed"]
 
 
 def test_rows_that_vanish_meanwhile_are_an_error(connection):
-    rows = desired({"domains": [{"name": "a.test"}], "users": [], "aliases": []})
-    _store.apply(connection, _plan.make_plan(rows, _store.fetch(connection)))
-    stored = _store.fetch(connection)
-    connection.execute("TRUNCATE virtual_domains CASCADE")
-    rows = desired({"domains": [{"name": "a.test", "active": False}], "users": [], "aliases": []})
-    with pytest.raises(_store.MailserverError, match="run this again"):
+    rows = desired({"organizations": [], "domains": [{"name": "a.test"}], "users": [], "aliases": []})
+    with connection.transaction():
+        _store.apply(connection, _plan.make_plan(rows, _store.fetch(connection)))
+    with connection.transaction():
+        stored = _store.fetch(connection)
+    connection.execute("TRUNCATE virtual_organizations CASCADE")
+    rows = desired({"organizations": [], "domains": [{"name": "a.test", "active": False}], "users": [], "aliases": []})
+    with pytest.raises(_store.MailserverError, match="run this again"), connection.transaction():
         _store.apply(connection, _plan.make_plan(rows, stored))

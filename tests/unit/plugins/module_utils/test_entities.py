@@ -6,13 +6,14 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _entities
-from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import ALIAS, DOMAIN, USER
+from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import ALIAS, DOMAIN, OMITTED, USER
 
 
-def parse(kind, *given, defaults=None, **options):
+def parse(kind, *given, defaults=None):
     empty = {**dict.fromkeys(kind.options), "state": "present"}
-    rows, faults = _entities.parse_rows(kind, [{**empty, **row} for row in given], defaults or {}, **options)
-    return rows, [str(fault) for fault in faults]
+    desired = _entities.Desired(defaults or {})
+    desired.add_list(kind, [{**empty, **row} for row in given])
+    return list(desired.rows[kind.plural].values()), [str(fault) for fault in desired.faults]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_quota_that_is_no_size_is_refused(text):
 
 def test_only_given_options_become_values():
     ((row,), faults) = parse(DOMAIN, {"name": "Example.com", "active": False})
-    assert (row.key, row.values, faults) == ("example.com", {"active": False}, [])
+    assert (row.key, row.values, faults) == ("example.com", DOMAIN.record(organization=OMITTED, description=OMITTED, active=False), [])
 
 
 def test_every_fault_is_reported_with_its_row():
@@ -53,8 +54,9 @@ def test_every_fault_is_reported_with_its_row():
 
 
 def test_single_row_has_no_index():
-    dummy, faults = parse(DOMAIN, {"name": "no domain"}, indexed=False)
-    assert faults[0].startswith("domain no domain: ")
+    desired = _entities.Desired({})
+    desired.add(DOMAIN, {"name": "no domain"}, "domain {given}")
+    assert str(desired.faults[0]).startswith("domain no domain: ")
 
 
 def test_duplicates_are_found_in_any_spelling():
@@ -73,11 +75,11 @@ def test_scheme_and_cost_of_the_call_go_together():
     common = {"password_scheme": "SHA512-CRYPT", "password_cost": 6000}
     user = {"email": "alice@example.com", "password": "correct horse"}
     ((row,), faults) = parse(USER, user, defaults=common)
-    assert row.values["password"].stored_form().startswith("{SHA512-CRYPT}$6$rounds=6000$")
+    assert row.values.password.stored_form().startswith("{SHA512-CRYPT}$6$rounds=6000$")
     ((row,), faults) = parse(USER, {**user, "password_scheme": "ARGON2ID"}, defaults=common)
-    assert not faults and "t=2" in row.values["password"].stored_form()
+    assert not faults and "t=2" in row.values.password.stored_form()
     ((row,), faults) = parse(USER, {**user, "password_cost": 7000}, defaults=common)
-    assert row.values["password"].stored_form().startswith("{SHA512-CRYPT}$6$rounds=7000$")
+    assert row.values.password.stored_form().startswith("{SHA512-CRYPT}$6$rounds=7000$")
 
 
 def test_own_update_password_wins():
@@ -88,7 +90,7 @@ def test_own_update_password_wins():
 
 def test_destinations_are_sorted():
     ((row,), faults) = parse(ALIAS, {"source": "@Example.com", "destination": ["B@example.net", "a@example.net"]})
-    assert (row.key, row.values["destination"], faults) == ("@example.com", ("a@example.net", "b@example.net"), [])
+    assert (row.key, row.values.destination, faults) == ("@example.com", ("a@example.net", "b@example.net"), [])
 
 
 @pytest.mark.parametrize(

@@ -4,29 +4,34 @@
 from __future__ import annotations
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _plan
-from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import ALIAS, DOMAIN, KINDS, USER, parse_rows
+from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
+    ALIAS,
+    DOMAIN,
+    KINDS,
+    ORGANIZATION,
+    USER,
+    Desired,
+)
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 HASH = Password("correct horse", "SHA512-CRYPT", 5001).stored_form()
 STORED = {
-    "domains": {"example.com": {"description": "Office", "active": True}},
-    "users": {
-        "alice@example.com": {"password": HASH, "quota_bytes": 1024, "display_name": "Alice", "active": True},
-    },
-    "aliases": {"info@example.com": {"destination": ("alice@example.com", "bob@example.net")}},
+    "organizations": {"acme": ORGANIZATION.record(max_users=5)},
+    "domains": {"example.com": DOMAIN.record(description="Office")},
+    "users": {"alice@example.com": USER.record(password=HASH, quota_bytes=1024, display_name="Alice")},
+    "aliases": {"info@example.com": ALIAS.record(destination=("alice@example.com", "bob@example.net"))},
 }
 
 
-def rows(kind, *given):
-    options = {**dict.fromkeys(kind.options), "state": "present"}
-    parsed, faults = parse_rows(kind, [{**options, **row} for row in given], {})
-    assert not faults
-    return parsed
-
-
-def plan(domains=(), users=(), aliases=(), purge=()):
-    desired = {"domains": rows(DOMAIN, *domains), "users": rows(USER, *users), "aliases": rows(ALIAS, *aliases)}
-    return _plan.make_plan(desired, STORED, purge)
+def plan(organizations=(), domains=(), users=(), aliases=(), purge=()):
+    desired = Desired({})
+    for kind, given in zip(KINDS, (organizations, domains, users, aliases)):
+        options = {**dict.fromkeys(kind.options), "state": "present"}
+        desired.add_list(kind, [{**options, **row} for row in given])
+    assert not desired.faults
+    comparisons = _plan.find_comparisons(desired.rows, STORED)
+    others = {key for key, password, stored in comparisons if not password.matches(stored)}
+    return _plan.make_plan(desired.rows, STORED, purge, others)
 
 
 def test_omitted_options_keep_what_is_stored():
@@ -35,7 +40,7 @@ def test_omitted_options_keep_what_is_stored():
 
 def test_omitted_options_of_a_new_row_get_their_defaults():
     (change,) = plan(domains=[{"name": "example.net"}])
-    assert (change.verb, change.after) == ("created", {"description": "", "active": True})
+    assert (change.verb, change.after) == ("created", DOMAIN.record(description="", active=True))
 
 
 def test_only_what_differs_changes():
@@ -45,7 +50,7 @@ def test_only_what_differs_changes():
 
 def test_quota_can_go_back_to_the_default():
     (change,) = plan(users=[{"email": "alice@example.com", "quota": "default"}])
-    assert change.after["quota_bytes"] is None
+    assert change.after.quota_bytes is None
 
 
 def test_absent_rows():
@@ -85,6 +90,18 @@ def test_purge_takes_what_is_not_named():
     ]
 
 
+def test_purge_leaves_what_others_have_written(monkeypatch):
+    monkeypatch.setitem(STORED, "aliases", {"info@example.com": ALIAS.record(("a@example.net",), managed=False)})
+    assert not plan(domains=[{"name": "example.com"}], purge=["aliases"])
+
+
+def test_declared_rows_are_adopted_unless_given_away(monkeypatch):
+    monkeypatch.setitem(STORED, "domains", {"example.com": DOMAIN.record(description="Office", managed=False)})
+    (change,) = plan(domains=[{"name": "example.com"}])
+    assert (change.verb, change.columns) == ("updated", ["managed"])
+    assert not plan(domains=[{"name": "example.com", "managed": False}])
+
+
 def test_diff_is_sorted_and_shows_no_secret():
     changes = plan(
         domains=[{"name": "example.org"}],
@@ -102,14 +119,17 @@ def test_diff_is_sorted_and_shows_no_secret():
             "alias info@example.com destination: bob@example.net\n"
         ),
         "after": (
+            "domain example.org organization: \n"
             "domain example.org description: \n"
             "domain example.org active: true\n"
+            "domain example.org managed: true\n"
             "user alice@example.com password: changed\n"
             "user alice@example.com quota: 5G\n"
             "user zoe@example.com password: set\n"
             "user zoe@example.com quota: default\n"
             "user zoe@example.com display_name: \n"
             "user zoe@example.com active: true\n"
+            "user zoe@example.com managed: true\n"
             "alias info@example.com destination: alice@example.com\n"
         ),
     }

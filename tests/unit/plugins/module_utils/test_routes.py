@@ -7,6 +7,7 @@ import itertools
 import random
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _store
+from ansible_collections.virtmail.mailserver.plugins.module_utils._address import domain_part
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import ALIAS, DOMAIN, USER
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 from ansible_collections.virtmail.mailserver.plugins.module_utils._plan import Change
@@ -17,12 +18,9 @@ HASH = Password("correct horse", "SHA512-CRYPT", 5001).stored_form()
 
 def directory(domains, users, aliases):
     return {
-        "domains": {name: {"description": "", "active": active} for name, active in domains.items()},
-        "users": {
-            email: {"password": HASH, "quota_bytes": None, "display_name": "", "active": active}
-            for email, active in users.items()
-        },
-        "aliases": {source: {"destination": tuple(sorted(to))} for source, to in aliases.items()},
+        "domains": {name: DOMAIN.record(active=active) for name, active in domains.items()},
+        "users": {email: USER.record(password=HASH, active=active) for email, active in users.items()},
+        "aliases": {source: ALIAS.record(tuple(sorted(to))) for source, to in aliases.items()},
     }
 
 
@@ -74,22 +72,23 @@ def test_same_answers_as_the_database(connection):
     for seed in range(25):
         where = _random_directory(random.Random(seed))
         connection.execute("TRUNCATE virtual_domains CASCADE")
-        _store.apply(connection, _creation(where))
+        with connection.transaction():
+            _store.apply(connection, _creation(where))
         routes = Routes(where)
         for address in map("@".join, itertools.product(["a", "b", "c", "a+b"], ["x.test", "y.test", "z.test"])):
             steps = {row[0] for row in connection.execute("SELECT mail_internal.next_addresses(%s)", (address,))}
             finals = {row[0] for row in connection.execute("SELECT mail_internal.final_addresses(%s)", (address,))}
             assert set(routes.next_addresses(address)) == steps, (seed, address, where)
             assert routes.leads_nowhere(address) == (not finals), (seed, address, where)
+        for source, alias in where["aliases"].items():
+            told = {row[0] for row in connection.execute("SELECT * FROM mail_lookup.alias(%s)", (source,))}
+            arriving = {there for there in alias.destination if not routes.is_dead_end(source, there)}
+            if not source.startswith("@") and where["domains"][domain_part(source)].active:
+                assert told == arriving, (seed, source, where)
 
 
 def _creation(where):
-    changes = []
-    for kind in (DOMAIN, USER, ALIAS):
-        for key, values in where[kind.plural].items():
-            new = {**values, **({"password": Password(hashed=HASH)} if kind is USER else {})}
-            changes.append(Change(kind, key, None, new))
-    return changes
+    return [Change(kind, key, None, record) for kind in (DOMAIN, USER, ALIAS) for key, record in where[kind.plural].items()]
 
 
 def _random_directory(dice):

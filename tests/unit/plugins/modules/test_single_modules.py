@@ -20,6 +20,12 @@ def domain(connection):
     ("name", "created", "changed", "absent"),
     [
         (
+            "virtual_organization",
+            {"name": "Acme", "max_users": "5", "max_quota": "10G"},
+            {"name": "acme", "max_users": "unlimited", "database_role": "panel"},
+            {"name": "ACME"},
+        ),
+        (
             "virtual_domain",
             {"name": "Bücher.example", "description": "Books"},
             {"name": "xn--bcher-kva.example", "active": False},
@@ -80,6 +86,11 @@ def test_update_password(run, option, changed):
 @pytest.mark.parametrize(
     ("name", "options", "expected"),
     [
+        ("virtual_organization", {"name": "no name"}, "organization no name: 'no name' is no name of an organization"),
+        ("virtual_organization", {"name": "a", "max_users": "-1"}, "organization a: '-1' is no limit: write a number, or unlimited."),
+        ("virtual_organization", {"name": "a", "max_quota": "0"}, "organization a: max_quota '0' is no size: write 500M"),
+        ("virtual_organization", {"name": "a", "database_role": "ä" * 32}, "organization a: database_role has more than 63 bytes"),
+        ("virtual_domain", {"name": "a.test", "organization": "none"}, "domain a.test: the organization none does not exist"),
         ("virtual_domain", {"name": "no domain"}, "domain no domain: 'no domain' is no label of a domain"),
         ("virtual_user", {"email": "a@nowhere.test", "password": SECRET}, "user a@nowhere.test: the domain nowhere.test does not exist"),
         ("virtual_user", {"email": "a@example.com"}, "user a@example.com: a new user needs a password"),

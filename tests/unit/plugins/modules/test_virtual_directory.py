@@ -38,19 +38,19 @@ def filled(run):
 
 def test_first_run_creates_and_second_changes_nothing(run, rows):
     predicted = run("virtual_directory", check=True, **DIRECTORY)
-    assert rows() == {"domains": [], "users": [], "aliases": []}
+    assert rows() == {"organizations": [], "domains": [], "users": [], "aliases": []}
     real = run("virtual_directory", **DIRECTORY)
     assert real == predicted
     assert real["counts"]["users"] == {"created": 2, "updated": 0, "deleted": 0}
     stored = rows()
-    assert [row[1:] for row in stored["domains"]] == [("example.com", "Office", True), ("old.test", "", True)]
+    assert [row[1:] for row in stored["domains"]] == [("example.com", "Office", True, True, None), ("old.test", "", True, True, None)]
     assert [(row[3], *row[4:]) for row in stored["users"]] == [
-        ("alice@example.com", "Alice Ä", 5 * 1024**3, True),
-        ("bob@example.com", "", None, False),
+        ("alice@example.com", "Alice Ä", 5 * 1024**3, True, True),
+        ("bob@example.com", "", None, False, True),
     ]
     assert Password(SECRET).matches(stored["users"][0][2])
     assert stored["users"][1][2] == HASH
-    assert ("info@example.com", "out@elsewhere.test") in [row[2:] for row in stored["aliases"]]
+    assert ("info@example.com", "out@elsewhere.test") in [row[2:4] for row in stored["aliases"]]
     assert len(stored["aliases"]) == 7
 
     again = run("virtual_directory", **DIRECTORY)
@@ -76,6 +76,29 @@ CHANGES = {
 }
 
 
+def test_rows_from_files_and_inline_are_one_directory(run, rows, tmp_path):
+    users = tmp_path / "users.csv"
+    users.write_text(f"email,password_hash,quota\nAlice@example.com,{HASH},5G\n")
+    others = tmp_path / "others.yml"
+    others.write_text("aliases:\n- {source: info@example.com, destination: [alice@example.com]}\n")
+    options = {"domains": [{"name": "example.com"}], "src": [str(users), str(others)], "remote_src": True}
+    result = run("virtual_directory", **options)
+    assert [counts["created"] for counts in result["counts"].values()] == [0, 1, 1, 1]
+    assert HASH not in result["printed"]
+    assert not run("virtual_directory", **options)["changed"]
+
+    before = rows()
+    users.write_text(f"email,password_hash,quota\nbob@example.com,{HASH},5X\nCarol@example.com,{HASH}x,\nINFO@example.com,{HASH},\n")
+    result = run("virtual_directory", aliases=[{"source": "carol@example.com", "destination": ["x@elsewhere.test"]}], **options)
+    for expected in (
+        f"{users} line 2 (bob@example.com): quota '5X'",
+        f"{users} line 3 (Carol@example.com): password_hash is not",
+        f"{others} line 2 (info@example.com): info@example.com is a user and an alias (see {users} line 4 (INFO@example.com))",
+    ):
+        assert expected in result["msg"]
+    assert HASH not in result["printed"] and rows() == before
+
+
 def test_changes_of_every_sort(run, rows, filled):
     before = rows()
     predicted = run("virtual_directory", check=True, **CHANGES)
@@ -83,15 +106,16 @@ def test_changes_of_every_sort(run, rows, filled):
     real = run("virtual_directory", **CHANGES)
     assert real == predicted
     assert real["counts"] == {
+        "organizations": {"created": 0, "updated": 0, "deleted": 0},
         "domains": {"created": 0, "updated": 1, "deleted": 1},
         "users": {"created": 1, "updated": 1, "deleted": 1},
         "aliases": {"created": 0, "updated": 1, "deleted": 2},
     }
     assert real["names"]["aliases"]["deleted"] == ["@old.test", "bob@example.com"]
     after = rows()
-    assert [row[1:] for row in after["domains"]] == [("example.com", "Office", False)]
+    assert [row[1:] for row in after["domains"]] == [("example.com", "Office", False, True, None)]
     alice = after["users"][0]
-    assert (alice[3], alice[4:]) == ("alice@example.com", ("Alice Ä", 0, True))
+    assert (alice[3], alice[4:]) == ("alice@example.com", ("Alice Ä", 0, True, True))
     assert Password("another long password").matches(alice[2])
     assert not run("virtual_directory", **CHANGES)["changed"]
 
@@ -177,7 +201,7 @@ def test_all_bad_input_is_named_at_once_and_nothing_written(run, rows, filled):
             "users[6] (f@example.com): password and password_hash exclude each other",
             "users[7] (g@example.com): a new user needs a password",
             "users[8] (h+x@example.com): '+' begins a sub-address",
-            "i@example.com is a user and an alias",
+            "aliases[0] (i@example.com): i@example.com is a user and an alias (see users[9] (i@example.com)), so",
             "users[10] (j@example.com): password_hash is not in a form",
             "users[11] (@example.com): there is nothing before the @",
             "aliases[1] (self@example.com): the alias leads only to itself",
@@ -189,7 +213,7 @@ def test_all_bad_input_is_named_at_once_and_nothing_written(run, rows, filled):
             "aliases[8] (empty@example.com): there is no destination",
         ):
             assert expected in result["msg"]
-        assert result["msg"].count("users[") == 12 - 1  # the ninth is named with its alias
+        assert result["msg"].count("users[") == 12
     assert rows() == before
 
 
@@ -213,14 +237,80 @@ def test_on_create_leaves_what_users_have_changed(run, rows, filled):
     assert run("virtual_directory", users=[{**user, "password": SECRET}], **CHEAP)["changed"]
 
 
-def test_purge(run, rows, filled):
+@pytest.mark.parametrize(("too_few", "enough"), [(3, 4), ("79%", "80%"), ("0%", "100%")])
+def test_purge(run, rows, filled, too_few, enough):
     keep = {"aliases": [{"source": "@old.test", "destination": ["@example.com"]}]}
-    refused = run("virtual_directory", purge=["aliases"], purge_limit=3, **keep)
-    assert "4 aliases would be deleted" in refused["msg"] and "purge_limit" in refused["msg"]
-    result = run("virtual_directory", purge=["aliases"], purge_limit=4, **keep)
+    before = rows()
+    refused = run("virtual_directory", purge=["aliases"], purge_limit=too_few, **keep)
+    names = "@example.com, alice@example.com, bob@example.com, info@example.com"
+    assert f"4 aliases would be deleted ({names}), and purge_limit is {too_few}: " in refused["msg"]
+    assert rows() == before
+    result = run("virtual_directory", purge=["aliases"], purge_limit=enough, **keep)
     assert result["counts"]["aliases"] == {"created": 0, "updated": 0, "deleted": 4}
-    assert [row[2:] for row in rows()["aliases"]] == [("@old.test", "@example.com")]
+    assert [row[2:4] for row in rows()["aliases"]] == [("@old.test", "@example.com")]
     assert len(rows()["users"]) == 2
+
+
+def test_purge_limit_that_is_none(run, filled):
+    result = run("virtual_directory", domains=[{"name": "example.com"}], purge=["aliases"], purge_limit="some")
+    assert "purge_limit: 'some' is no number of rows" in result["msg"]
+
+
+FOREIGN = (
+    "INSERT INTO virtual_users (domain_id, email, password) SELECT id, 'web@' || name, 'own' FROM virtual_domains LIMIT 1;"
+    "INSERT INTO virtual_aliases (domain_id, source, destination)"
+    " SELECT domain_id, 'info@example.com', 'web@elsewhere.test' FROM virtual_users LIMIT 1"
+)
+
+
+def test_purge_leaves_what_others_have_written(run, rows, connection, filled):
+    connection.execute(FOREIGN)
+    keep = {"users": DIRECTORY["users"][:1], "aliases": DIRECTORY["aliases"][2:3]}
+    result = run("virtual_directory", purge=["users", "aliases"], **CHEAP, **keep)
+    assert result["names"]["users"]["deleted"] == ["bob@example.com"]
+    assert sorted({row[2] for row in rows()["aliases"]}) == ["alice@example.com", "info@example.com"]
+    assert [row[3] for row in rows()["users"]] == ["alice@example.com", "web@example.com"]
+
+
+def test_declaring_a_foreign_row_adopts_it(run, rows, connection, filled):
+    connection.execute(FOREIGN)
+    declared = {
+        "users": [{"email": "web@example.com", "update_password": "on_create"}],
+        "aliases": [{"source": "info@example.com", "destination": ["alice@example.com", "web@elsewhere.test"]}],
+    }
+    result = run("virtual_directory", **declared)
+    for line in ("user web@example.com managed: ", "alias info@example.com managed: "):
+        assert f"{line}false\n" in result["diff"]["before"] and f"{line}true\n" in result["diff"]["after"]
+    assert all(row[-1] for kind in ("users", "aliases") for row in rows()[kind])
+    assert ("own", "web@example.com") in [row[2:4] for row in rows()["users"]]
+    assert not run("virtual_directory", **declared)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("meddling", "options"),
+    [
+        (
+            "UPDATE virtual_users SET managed = false WHERE email = 'bob@example.com'",
+            {"users": [{"email": "alice@example.com"}], "purge": ["users"]},
+        ),
+        (
+            "INSERT INTO virtual_users (domain_id, email, password) SELECT id, 'x@old.test', 'own' FROM virtual_domains"
+            " WHERE name = 'old.test'",
+            {"domains": [{"name": "old.test", "state": "absent"}], "aliases": [{"source": "@old.test", "state": "absent"}]},
+        ),
+    ],
+)
+def test_what_others_do_meanwhile_survives_a_deletion(run, rows, connection, filled, meddling, options):
+    """Between our reading and our writing somebody takes a row, or fills a domain."""
+    connection.execute(
+        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" {meddling}; RETURN NULL; END $$;"
+        "CREATE TRIGGER meddle AFTER INSERT ON virtual_domains EXECUTE FUNCTION meddle()"
+    )
+    before = rows()
+    options = {**options, "domains": [*options.get("domains", []), {"name": "new.test"}]}
+    assert "Somebody else changed the directory meanwhile" in run("virtual_directory", **options)["msg"]
+    assert rows() == before
 
 
 @pytest.mark.parametrize("users", [[], [{"email": "alice@example.com", "state": "absent"}]])

@@ -9,12 +9,37 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._password impo
 
 HASH = Password("correct horse", "SHA512-CRYPT", 5001).stored_form()
 DIRECTORY = {
-    "domains": [{"name": "example.com", "description": "Office", "active": True}],
-    "users": [
-        {"email": "alice@example.com", "quota": "5G", "display_name": "Alice", "active": False},
-        {"email": "bob@example.com", "quota": "default", "display_name": "", "active": True},
+    "organizations": [
+        {
+            "name": "acme",
+            "description": "Acme",
+            "max_domains": "2",
+            "max_users": "0",
+            "max_aliases": "unlimited",
+            "max_quota": "1536M",
+            "database_role": "Panel",
+            "managed": True,
+        },
+        {
+            "name": "self",
+            "description": "",
+            "max_domains": "unlimited",
+            "max_users": "3",
+            "max_aliases": "2",
+            "max_quota": "unlimited",
+            "database_role": "",
+            "managed": False,
+        },
     ],
-    "aliases": [{"source": "info@example.com", "destination": ["bob@example.com", "x@elsewhere.test"]}],
+    "domains": [
+        {"name": "empty.test", "organization": "", "description": "", "active": True, "managed": False},
+        {"name": "example.com", "organization": "self", "description": "Office", "active": True, "managed": True},
+    ],
+    "users": [
+        {"email": "alice@example.com", "quota": "5G", "display_name": "Alice", "active": False, "managed": True},
+        {"email": "bob@example.com", "quota": "default", "display_name": "", "active": True, "managed": False},
+    ],
+    "aliases": [{"source": "info@example.com", "destination": ["bob@example.com", "x@elsewhere.test"], "managed": True}],
 }
 WITH_HASHES = {**DIRECTORY, "users": [{**user, "password_hash": HASH} for user in DIRECTORY["users"]]}
 LISTS = list(DIRECTORY)
@@ -31,6 +56,35 @@ def test_output_is_input(run, rows, connection):
     assert not run("virtual_directory", **{name: read[name] for name in LISTS})["changed"]
 
 
+def test_usage(run, tmp_path):
+    expected = {
+        "acme": {
+            "domains": 0,
+            "users": 0,
+            "aliases": 0,
+            "quota": "0",
+            "users_without_quota": 0,
+            "max_domains": "2",
+            "max_users": "0",
+            "max_aliases": "unlimited",
+            "max_quota": "1536M",
+        },
+        "self": {
+            "domains": 1,
+            "users": 2,
+            "aliases": 2,
+            "quota": "5G",
+            "users_without_quota": 1,
+            "max_domains": "unlimited",
+            "max_users": "3",
+            "max_aliases": "2",
+            "max_quota": "unlimited",
+        },
+    }
+    assert run("virtual_directory_info")["usage"] == expected
+    assert run("virtual_directory_info", dest=str(tmp_path / "directory.json"))["usage"] == expected
+
+
 def test_hashes_only_on_request_and_only_where_they_are_not_printed(run, connection):
     assert HASH not in run("virtual_directory_info")["printed"]
     refused = run("virtual_directory_info", include_password_hashes=True)
@@ -38,7 +92,104 @@ def test_hashes_only_on_request_and_only_where_they_are_not_printed(run, connect
     read = run("virtual_directory_info", include_password_hashes=True, no_log=True)
     assert {name: read[name] for name in LISTS} == WITH_HASHES
 
-    connection.execute("TRUNCATE virtual_domains CASCADE")
+    connection.execute("TRUNCATE virtual_organizations CASCADE")
     assert run("virtual_directory", **{name: read[name] for name in LISTS})["changed"]
     again = run("virtual_directory_info", include_password_hashes=True, no_log=True)
     assert {name: again[name] for name in LISTS} == WITH_HASHES
+
+
+def test_export_makes_the_same_directory_elsewhere(run, connection, tmp_path):
+    connection.execute("UPDATE virtual_domains SET description = E'A \"B\" \\\\ ü'")
+    path = tmp_path / "directory.json"
+    exported = run("virtual_directory_info", dest=str(path), include_password_hashes=True)
+    assert exported["changed"] and not set(LISTS) & set(exported) and HASH not in exported["printed"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    here = run("virtual_directory_info", include_password_hashes=True, no_log=True)
+
+    connection.execute("TRUNCATE virtual_organizations CASCADE")
+    source = {"src": [str(path)], "remote_src": True}
+    assert run("virtual_directory", **source)["changed"]
+    there = run("virtual_directory_info", include_password_hashes=True, no_log=True)
+    assert {name: there[name] for name in LISTS} == {name: here[name] for name in LISTS}
+    assert not run("virtual_directory", purge=LISTS, **source)["changed"]
+
+
+def test_export_is_written_only_where_it_differs(run, tmp_path):
+    path = tmp_path / "directory.json"
+    assert run("virtual_directory_info", dest=str(path), check=True)["changed"] and not path.exists()
+    assert run("virtual_directory_info", dest=str(path))["changed"]
+    assert HASH not in path.read_text()
+    assert not run("virtual_directory_info", dest=str(path))["changed"]
+    path.chmod(0o644)
+    assert run("virtual_directory_info", dest=str(path))["changed"] and path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["directory.json"]
+
+
+def test_export_that_is_impossible(run, tmp_path):
+    assert "must end in .json" in run("virtual_directory_info", dest=str(tmp_path / "directory.yml"))["msg"]
+    assert "cannot be written: No such file" in run("virtual_directory_info", dest=str(tmp_path / "none/directory.json"))["msg"]
+
+
+def test_history(run, connection):
+    run("virtual_directory", users=[{"email": "alice@example.com", "quota": "1K", "password": "another long password"}])
+    read = run("virtual_directory_info", history=True)
+    (newest, *others) = read["history"]
+    assert newest.pop("at") and newest == {
+        "role": "postgres",
+        "kind": "user",
+        "key": "alice@example.com",
+        "verb": "updated",
+        "before": {"quota_bytes": 5 * 1024**3, "password": "set"},
+        "after": {"quota_bytes": 1024, "password": "changed"},
+    }
+    assert [entry["verb"] for entry in others] == ["created"] * 8
+    assert "$" not in str(read["history"])
+    assert len(run("virtual_directory_info", history=True, history_limit=2)["history"]) == 2
+    assert run("virtual_directory_info", history=True, history_since="tomorrow")["history"] == []
+    assert "history" not in run("virtual_directory_info")
+    assert "invalid input syntax" in run("virtual_directory_info", history=True, history_since="never ever")["msg"]
+
+
+def test_history_is_trimmed_by_runs_that_change_something(run, connection):
+    connection.execute("UPDATE mail_internal.history SET at = at - interval '100 days'")
+
+    def is_trimmed(**options):
+        run("virtual_directory", history_days=99, **options)
+        return connection.execute("SELECT count(*) <= 1 FROM mail_internal.history").fetchone()[0]
+
+    changing = {"domains": [{"name": "example.com", "description": "Elsewhere"}]}
+    assert not is_trimmed(domains=[{"name": "example.com"}])
+    assert not is_trimmed(check=True, **changing)
+    assert is_trimmed(**changing)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A mail store with these homes, and things in it that are none."""
+    for home in ("example.com/alice/Maildir", "example.com/gone", "gone.test/x", "empty.test", ".removed/example.com/x.20300131T081500Z"):
+        (tmp_path / home).mkdir(parents=True)
+    (tmp_path / "notes").write_text("x")
+    (tmp_path / "example.com/notes").write_text("x")
+    return tmp_path
+
+
+def test_mail_and_users_that_have_drifted_apart(run, store):
+    read = run("virtual_directory_info", mail_directory=str(store))
+    assert read["mailboxes_without_user"] == ["gone@example.com", "x@gone.test"]
+    assert read["users_without_mailbox"] == ["bob@example.com"]
+    assert {name: read[name] for name in LISTS} == DIRECTORY and not read["changed"]
+    assert "users_without_mailbox" not in run("virtual_directory_info")
+
+
+def test_mail_directory_beside_an_export(run, store, tmp_path):
+    read = run("virtual_directory_info", mail_directory=str(store), dest=str(tmp_path / "directory.json"))
+    assert read["users_without_mailbox"] == ["bob@example.com"] and "users" not in read
+
+
+def test_a_mail_directory_with_odd_names(run, store):
+    (store / "example.com" / b"\xff".decode("utf-8", "surrogateescape")).mkdir()
+    assert "\ufffd@example.com" in run("virtual_directory_info", mail_directory=str(store))["mailboxes_without_user"]
+
+
+def test_a_mail_directory_that_is_not_there(run):
+    assert "cannot be read: /nonexistent: No such file" in run("virtual_directory_info", mail_directory="/nonexistent")["msg"]

@@ -17,7 +17,7 @@ from ansible_collections.virtmail.mailserver.plugins.modules import virtual_sche
 
 MIGRATIONS = pathlib.Path(__file__).parents[4] / "roles" / "postgres_mail" / "files" / "migrations"
 NAME = "schema_test"
-ROLES = ("mail_admin", "mail_dovecot", "mail_postfix", "mail_watch", "mail_owner")
+ROLES = ("mail_admin", "mail_dovecot", "mail_postfix", "mail_tenant", "mail_watch", "mail_owner")
 
 
 def migrations():
@@ -25,9 +25,9 @@ def migrations():
 
 
 @pytest.fixture
-def superuser(cluster):
+def superuser(bare_cluster):
     """A way in; afterwards the database and our roles are gone again."""
-    with psycopg.connect(host=cluster["login_unix_socket"], user="postgres", dbname="postgres", autocommit=True) as conn:
+    with psycopg.connect(host=bare_cluster["login_unix_socket"], user="postgres", dbname="postgres", autocommit=True) as conn:
         yield conn
         conn.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         for role in (*ROLES, "handyman"):
@@ -35,12 +35,12 @@ def superuser(cluster):
 
 
 @pytest.fixture
-def schema(cluster, superuser, capsys):
+def schema(bare_cluster, superuser, capsys):
     """Runs the module and returns its answer."""
 
     def run(check=False, fails=False, **options):
         args = {
-            **cluster,
+            **bare_cluster,
             "login_db": NAME,
             "migrations": migrations(),
             "_ansible_diff": True,
@@ -57,11 +57,11 @@ def schema(cluster, superuser, capsys):
 
 
 @pytest.fixture
-def sql(cluster):
+def sql(bare_cluster):
     """Execute statements in the database as any user; returns the rows."""
 
     def execute(statement, user="postgres"):
-        with psycopg.connect(host=cluster["login_unix_socket"], user=user, dbname=NAME) as conn:
+        with psycopg.connect(host=bare_cluster["login_unix_socket"], user=user, dbname=NAME) as conn:
             cursor = conn.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
@@ -94,18 +94,37 @@ def test_each_role_can_do_its_work_and_nothing_else(schema, sql):
     sql("INSERT INTO virtual_users (domain_id, email, password) VALUES (1, 'a@example.com', '{X}secret')", "mail_admin")
     assert sql("SELECT * FROM mail_lookup.mailbox('a@example.com')", "mail_postfix") == [("a@example.com",)]
     assert sql("SELECT * FROM mail_lookup.passdb('a@example.com')", "mail_dovecot") == [("a@example.com", "{X}secret")]
-    sql("LISTEN mail_directory", "mail_watch")
+    sql("DELETE FROM virtual_users", "mail_admin")
+    removed = "mail_lookup.removed_mailboxes('', false)"
+    sql(f"SELECT mail_lookup.put_away(address, removed_at) FROM {removed}", "mail_dovecot")
+    assert sql(f"SELECT * FROM {removed}", "mail_dovecot") == []
+    assert sql("SELECT mail_lookup.channel()", "mail_watch")
+    assert sql("SELECT key, role FROM mail_internal.history ORDER BY id", "mail_admin")[1] == ("a@example.com", "mail_admin")
+    sql("SELECT mail_internal.trim_history('1 day')", "mail_admin")
+    sql("CREATE TEMPORARY TABLE mine ()", "mail_admin")
 
     forbidden = {
-        "mail_postfix": ["SELECT * FROM mail_lookup.passdb('a@example.com')"],
-        "mail_dovecot": ["SELECT * FROM mail_lookup.mailbox('a@example.com')"],
+        "mail_postfix": ["SELECT * FROM mail_lookup.passdb('a@example.com')", f"SELECT * FROM {removed}"],
+        "mail_dovecot": [
+            "SELECT * FROM mail_lookup.mailbox('a@example.com')",
+            "DELETE FROM mail_internal.removed_mailboxes",
+        ],
         "mail_watch": ["SELECT * FROM mail_lookup.mailbox('a@example.com')"],
-        "mail_admin": ["SELECT * FROM mail_lookup.usernames()", "DELETE FROM mail_internal.schema_migrations"],
+        "mail_admin": [
+            "SELECT * FROM mail_lookup.usernames()",
+            "DELETE FROM mail_internal.schema_migrations",
+            "INSERT INTO mail_internal.history (kind, key, verb) VALUES ('user', 'a@example.com', 'deleted')",
+            "DELETE FROM mail_internal.history",
+            f"SELECT * FROM {removed}",
+            "SELECT mail_lookup.put_away('a@example.com', now())",
+            "SELECT email FROM mail_internal.removed_mailboxes",
+        ],
     }
     for role, statements in forbidden.items():
-        others = ["CREATE TABLE public.mine ()", "CREATE TEMPORARY TABLE mine ()", "SELECT mail_internal.is_taken('x')"]
+        others = ["CREATE TABLE public.mine ()", "SELECT mail_internal.is_taken('x')"]
         if role != "mail_admin":
             others += ["SELECT email FROM virtual_users", "DELETE FROM virtual_aliases", "SELECT name FROM virtual_domains"]
+            others += ["CREATE TEMPORARY TABLE mine ()", "SELECT key FROM mail_internal.history"]
         for statement in statements + others:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 sql(statement, role)

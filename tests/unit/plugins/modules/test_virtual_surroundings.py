@@ -148,6 +148,23 @@ def test_what_the_database_says_of_a_row_is_not_repeated(run, connection, domain
     assert "$6$" not in json.dumps(result)
 
 
+@pytest.mark.parametrize(
+    ("at_commit", "outcome"),
+    [
+        ("RAISE EXCEPTION 'not today'", "not today. Nothing was written."),
+        ("PERFORM pg_terminate_backend(pg_backend_pid())", "All was written or nothing: run this again."),
+    ],
+)
+def test_the_server_fails_at_commit(run, connection, at_commit, outcome):
+    connection.execute(
+        f"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {at_commit}; RETURN NULL; END $$;"
+        "CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON virtual_domains"
+        " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()"
+    )
+    assert outcome in refusal(run("virtual_domain", name="example.com"))
+    assert count(connection, "virtual_domains") == 0
+
+
 def test_another_run_is_waited_for(database, connection, run):
     options = {**database, "domains": [{"name": "example.com"}]}
     with connection.transaction():
