@@ -1,22 +1,30 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of every scenario share: the machines of the scenario's own inventory, and patience."""
+"""What the tests of every scenario share: the machines of the scenario's own inventory, playbooks, and patience.
+
+The modules beside this file are theirs to import: pytest puts this directory on the path.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
+from playbook import Run, run_playbook
 from xdist.scheduler import LoadScopeScheduling
+
+# So that their assertions show what they compared, as those of the tests do.
+pytest.register_assert_rewrite("leaks", "mail", "outage", "passwords")
 
 HERE = Path(__file__).resolve().parent
 RELEASES = {"bookworm": 12, "trixie": 13}
@@ -29,6 +37,7 @@ class Machine:
     name: str
     variables: dict[str, Any]
     ca_file: Path
+    scenario: Path
 
     @property
     def address(self) -> str:
@@ -78,8 +87,12 @@ def inventory(scenario: Path) -> dict[str, Any]:
 
 
 def scenario_of(test_file: Path) -> Path:
-    """The scenario's directory: the one right below ours that holds the test."""
-    return HERE / test_file.relative_to(HERE).parts[0]
+    """The scenario's directory: the one that molecule verifies, or the one right below ours that holds the test.
+
+    A scenario may judge its machines by another one's tests, too.
+    """
+    verified = os.environ.get("MOLECULE_SCENARIO_DIRECTORY")
+    return Path(verified) if verified else HERE / test_file.relative_to(HERE).parts[0]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -110,9 +123,26 @@ def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     scenario, name = request.param
     variables = inventory(scenario)["_meta"]["hostvars"][name]
     ca_file = tmp_path_factory.mktemp(name) / "ca.pem"
-    machine = Machine(name, variables, ca_file)
-    ca_file.write_text(machine.run("cat /etc/ssl/mailserver/ca.pem").stdout)
+    machine = Machine(name, variables, ca_file, scenario)
+    ca_file.write_text(machine.run("cat %s", variables.get("machine_ca_file", "/etc/ssl/mailserver/ca.pem")).stdout)
     return machine
+
+
+@pytest.fixture(scope="session")
+def database(machine: Machine) -> Machine:
+    """Where the machine's PostgreSQL runs: on itself, or on the machine that mail_database_host names."""
+    address = machine.variables.get("mail_database_host")
+    if not address:
+        return machine
+    hosts = inventory(machine.scenario)["_meta"]["hostvars"]
+    name = next(name for name, variables in hosts.items() if address in variables.get("machine_aliases", []))
+    return replace(machine, name=name, variables=hosts[name])
+
+
+@pytest.fixture
+def play(machine: Machine, tmp_path: Path) -> Callable[..., Run]:
+    """Run a playbook: play("users", "--diff", mail_users=[...])."""
+    return lambda name, *arguments, **variables: run_playbook(machine, tmp_path, name, *arguments, **variables)
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,15 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Playbooks for the tests that judge a run."""
+"""A run for the tests that judge one."""
 
 import pytest
 from playbook import run_playbook
 from processes import ProcessWatch
 
 
-@pytest.fixture
-def play(machine, tmp_path):
-    """Run a playbook: play("users", "--diff", mail_users=[...])."""
-    return lambda name, *arguments, **variables: run_playbook(machine, tmp_path, name, *arguments, **variables)
-
-
 @pytest.fixture(scope="session")
 def second_run(machine, tmp_path_factory):
     """A run of the whole site over what the scenario has built, and every command line seen meanwhile."""
-    with ProcessWatch() as watch:
+    with ProcessWatch(machine) as watch:
         run = run_playbook(machine, tmp_path_factory.mktemp("second-run"), "site", "-vvv", "--diff")
     return run, watch.command_lines

@@ -53,6 +53,17 @@ def test_a_full_mailbox_is_refused_until_there_is_room(machine, wait_for):
 
 
 @pytest.mark.usefixtures("empty_box")
+def test_a_colleague_is_told_on_submission(machine, wait_for):
+    for dummy in range(2):
+        message_id, dummy, dummy = offer(machine, 480)
+        mail.wait_for_message(machine, wait_for, USER, message_id)
+    with mail.smtp(machine, wire.SUBMISSION, "alice@example.test") as client:
+        client.mail("alice@example.test", ["SIZE=490000"])
+        code, words = client.rcpt(USER)
+    assert (code, words[:5]) == (552, b"5.2.2")
+
+
+@pytest.mark.usefixtures("empty_box")
 def test_what_was_taken_unseen_waits_for_room_and_does_not_bounce(machine, wait_for):
     message_id, dummy, dummy = offer(machine, 900)
     mail.wait_for_message(machine, wait_for, USER, message_id)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A run changes what was asked for and nothing else, gently; what the daemons would refuse never reaches them."""
 
+import re
+
 import mail
 import pytest
 import wire
@@ -21,6 +23,17 @@ def works(machine):
 def test_a_second_run_changes_nothing(second_run):
     run, dummy = second_run
     assert (run.code, run.changed) == (0, 0), run.output[-3000:]
+
+
+def test_the_dns_records_to_publish_are_said(machine, second_run):
+    run, dummy = second_run
+    for record in (
+        f"{machine.hostname}. +IN A +{machine.address}",
+        f"example.test. +IN MX +10 {machine.hostname}.",
+        'example.test. +IN TXT +.{0,2}"v=spf1 mx -all',
+        '_dmarc.example.test. +IN TXT +.{0,2}"v=DMARC1; p=quarantine',
+    ):
+        assert re.search(record, run.output), record
 
 
 def test_a_check_of_a_finished_host_shows_nothing(play):
@@ -49,6 +62,14 @@ def test_one_changed_variable_is_one_changed_line_and_a_reload(machine, play):
     assert (restored.code, restored.changed > 0) == (0, True), restored.output[-3000:]
 
 
+def test_a_run_starts_what_has_stopped(machine, play):
+    # Not by systemctl: on Debian 12 that would stop more than the daemon.
+    machine.host.check_output("postfix stop; systemctl stop dovecot")
+    run = play("site", "--tags", "postfix,dovecot")
+    assert run.code == 0, run.output[-3000:]
+    assert works(machine)
+
+
 @pytest.mark.parametrize(
     ("role", "variables"),
     [
@@ -66,7 +87,14 @@ def test_what_a_daemon_refuses_never_reaches_it(machine, play, role, variables):
 
 @pytest.mark.parametrize(
     ("role", "variable"),
-    [("postfix", "postfix_hostnme"), ("dovecot", "dovecot_extra_config"), ("mailhost", "mail_hostnme")],
+    [
+        ("always", "mail_hostnme"),
+        ("mailhost", "mailhost_firewal"),
+        ("postgres_mail", "postgres_mail_settngs"),
+        ("certbot", "certbot_challange"),
+        ("postfix", "postfix_hostnme"),
+        ("dovecot", "dovecot_extra_config"),
+    ],
 )
 def test_a_misspelt_variable_is_an_error_that_names_it(play, role, variable):
     run = play("site", "--check", "--tags", role, **{variable: "x"})

@@ -4,7 +4,8 @@
 
 import imaplib
 import os
-import socket
+import re
+import time
 from pathlib import Path
 
 import mail
@@ -19,10 +20,13 @@ def test_the_collection_is_the_installed_one():
     assert (path / "MANIFEST.json").is_file() and not path.is_symlink()
 
 
-def test_mail_arrives_in_an_mdbox(machine, wait_for):
+def test_mail_arrives_in_the_chosen_format(machine, wait_for):
     message_id = mail.deliver(machine, "info@example.test")
     mail.wait_for_message(machine, wait_for, "alice@example.test", message_id)
-    assert machine.run("find /var/mail/vhosts/example.test/alice -name 'm.*' | grep -q .").rc == 0
+    home = "/var/mail/vhosts/example.test/alice"
+    files = machine.run(f"cd {home} && grep -r -l -F --exclude='dovecot.index*' %s", message_id).stdout.split()
+    expected = {"mdbox": r"mdbox/storage/m\.\d+", "mbox": "mbox/INBOX"}[machine.variables["dovecot_mail_format"]]
+    assert [bool(re.fullmatch(expected, file)) for file in files] == [True], files
 
 
 def test_users_send_to_each_other(machine, wait_for):
@@ -40,12 +44,6 @@ def test_a_system_user_logs_in_and_gets_mail(machine, wait_for):
         wait_for(lambda: mail.find(client, message_id), message="the system user's mail never came")
 
 
-def test_postgresql_is_elsewhere_and_asked_over_tls(machine):
-    assert machine.run("ls /usr/lib/postgresql").rc != 0
-    lookup = machine.run("postmap -q example.test $(postconf -hx virtual_mailbox_domains)")
-    assert (lookup.rc, lookup.stdout.strip()) == (0, "example.test")
-
-
 def test_credentials_are_for_root_only(machine):
     listing = machine.host.check_output("stat -c '%a %U %n' /etc/mailserver/credentials /etc/mailserver/credentials/*").splitlines()
     assert listing[0].startswith("700 root")
@@ -53,13 +51,26 @@ def test_credentials_are_for_root_only(machine):
     assert all(line.startswith("600 root") for line in listing[1:])
 
 
-def test_the_firewall_hides_what_no_mail_needs(machine):
-    """A service that listens on every address is reachable on the machine, and not from outside."""
-    machine.host.check_output("systemd-run --unit=open-port --collect python3 -m http.server 8099")
-    try:
-        assert machine.run("sleep 1; ss -lnt | grep -q :8099").rc == 0
-        with pytest.raises(OSError):
-            socket.create_connection((machine.address, 8099), timeout=2).close()
-    finally:
-        machine.run("systemctl stop open-port")
-    socket.create_connection((machine.address, 25), timeout=2).close()
+@pytest.fixture
+def penalty(machine, play):
+    """Failed logins delay the next ones, switched on and off again on the running server."""
+    start = machine.host.check_output("date +@%s")
+    run = play("site", "--tags", "dovecot", dovecot_auth_penalty=True)
+    yield run, start
+    restored = play("site", "--tags", "dovecot")
+    assert (restored.code, restored.changed > 0) == (0, True), restored.output[-3000:]
+
+
+def seconds_of_wrong_logins(machine):
+    start = time.monotonic()
+    for password in ("wrong-one", "wrong-two"):
+        assert not wire.let_in(wire.login(machine, wire.IMAPS, "bob@example.test", password))
+    return time.monotonic() - start
+
+
+def test_failed_logins_begin_to_delay_on_a_running_server(machine, penalty):
+    run, start = penalty
+    assert run.code == 0, run.output[-3000:]
+    assert seconds_of_wrong_logins(machine) > 5
+    crashes = "journalctl --no-pager --output cat --unit dovecot --since %s --grep 'Panic|Fatal|killed with signal'"
+    assert machine.run(crashes, start).stdout == ""

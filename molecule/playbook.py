@@ -7,9 +7,6 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-
-SCENARIO = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ def run_playbook(machine, directory, name, *arguments, **variables):
     extra.touch(mode=0o600)
     extra.write_text(json.dumps(variables))
     command = ["ansible-playbook", f"virtmail.mailserver.{name}", "--limit", machine.name, "--extra-vars", f"@{extra}"]
-    for inventory in (SCENARIO.parent / "shared/inventory", SCENARIO / "inventory"):
+    for inventory in (machine.scenario.parent / "shared/inventory", machine.scenario / "inventory"):
         command += ["--inventory", str(inventory)]
     # Plain text and wide lines whoever started the tests: the output is read here.
     environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "COLUMNS": "1000"}
