@@ -40,7 +40,7 @@ need_venv() {
     if [ "$wanted" != "$(cat "$work/venv/installed.txt" 2>/dev/null)" ]; then
         say "Installing with pip: ${requirements#"$checkout"/}"
         python3 -m venv --clear "$work/venv"
-        "$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+        PIP_CACHE_DIR=$work/pip "$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
         echo "$wanted" > "$work/venv/installed.txt"
     fi
     PATH=$work/venv/bin:$PATH
