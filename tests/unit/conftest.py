@@ -11,8 +11,10 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 
 import psycopg
 import pytest
@@ -64,16 +66,20 @@ def _running_cluster():
     if user:
         shutil.chown(directory, user)
     data = f"{directory}/data"
-    settings = f"-k {directory} -c listen_addresses= -c fsync=off -c max_connections=30"
     try:
         _run(user, _binary("initdb"), "-N", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D", data)
-        _run(user, _binary("pg_ctl"), "-w", "-D", data, "-l", f"{directory}/log", "-o", settings, "start")
+        _start(user, directory)
         try:
             yield {"login_unix_socket": directory, "login_user": "postgres", "login_db": "postgres"}
         finally:
             _run(user, _binary("pg_ctl"), "-w", "-m", "immediate", "-D", data, "stop")
     finally:
         shutil.rmtree(directory)
+
+
+def _start(user, directory):
+    settings = f"-k {directory} -c listen_addresses= -c fsync=off -c max_connections=30"
+    _run(user, _binary("pg_ctl"), "-w", "-D", f"{directory}/data", "-l", f"{directory}/log", "-o", settings, "start")
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +93,24 @@ def cluster():
 def new_cluster():
     """Makes one more, for those who need it for themselves."""
     return _running_cluster
+
+
+@pytest.fixture(scope="session")
+def kill_server():
+    """Kills the server of a cluster as nothing in it can foresee, and starts it again."""
+
+    def kill(options):
+        directory = pathlib.Path(options["login_unix_socket"])
+        number = int((directory / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        os.kill(number, signal.SIGKILL)
+        end = time.monotonic() + 60
+        while True:
+            try:
+                return _start(_unprivileged(), directory)
+            except subprocess.CalledProcessError:  # its children have yet to notice
+                assert time.monotonic() < end
+
+    return kill
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,25 @@ def _installed_cluster(new_cluster):
 
 
 @pytest.fixture
+def own_server(new_cluster):
+    """Connection options of a database as virtual_schema makes it, on a server for this test alone."""
+    with new_cluster() as options:
+        database = {**options, "login_db": "mailserver"}
+        _install(database)
+        yield database
+
+
+@pytest.fixture
+def run_on_own_server(own_server):
+    """Runs a whole module there."""
+
+    def run_there(module, /, **options):
+        return run_module(module, **{**own_server, **options})
+
+    return run_there
+
+
+@pytest.fixture
 def installed(_installed_cluster):
     """Connection options of a fresh database as virtual_schema makes it, with all roles."""
     options = {"host": _installed_cluster["login_unix_socket"], "user": "postgres", "dbname": "postgres", "autocommit": True}
