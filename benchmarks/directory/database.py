@@ -23,6 +23,8 @@ def create():
     with psycopg.connect(dbname="postgres", autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {NAME}")
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'mail_tenant'").fetchone():
+            connection.execute("CREATE ROLE mail_tenant")  # the migrations name it
     connection = psycopg.connect(dbname=NAME, autocommit=True)
     connection.execute(
         "CREATE SCHEMA mail_internal;"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same load by playbooks, as a user would write them: ours, and two ways with community.postgresql."""
+"""The same load by playbooks, as a user would write them: two ways with ours, and two with community.postgresql."""
 
 import json
 import os
@@ -34,6 +34,12 @@ def query(number):
 
 def ours(number, directory):
     return {"virtmail.mailserver.virtual_directory": {**database.LOGIN, "src": rows.write(directory, number)}}
+
+
+def single_tasks(number, directory):
+    options = [{"email": email, "password_hash": rows.PASSWORD_HASH, "quota": str(quota)} for email, dummy, quota in rows.users(number)]
+    task = {"virtmail.mailserver.virtual_user": {**database.LOGIN, **{name: f"{{{{ item.{name} }}}}" for name in options[0]}}}
+    return {**task, "loop": options, "loop_control": {"label": "{{ item.email }}"}}
 
 
 def loop(number, directory):

@@ -15,6 +15,7 @@ from pathlib import Path
 import floor
 import module
 import playbooks
+import vmm
 
 
 def median(repeat, function, *arguments):
@@ -41,8 +42,8 @@ def print_module(number, measured, copied, copied_bare):
         )
 
 
-def print_playbooks(number, seconds):
-    print(f"\n{number} users by ansible-playbook")
+def print_others(number, seconds):
+    print(f"\n{number} users, beside others")
     for name, taken in seconds.items():
         print(f"{name:28}{taken:9.2f} s{taken / seconds['virtual_directory']:9.2f} times ours")
 
@@ -69,7 +70,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("users", type=int, nargs="+")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--loop-users", type=int, default=0, help="compare playbooks, a loop over so many users among them")
+    parser.add_argument("--loop-users", type=int, default=0, help="compare with others, who load so many users")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     results = {}
@@ -83,7 +84,9 @@ def main():
             tasks = {"virtual_directory": playbooks.ours, "one statement, many rows": playbooks.one_statement}
             seconds = {what: median(options.repeat, playbooks.measure, task, number, directory) for what, task in tasks.items()}
             seconds["a task for each row"] = playbooks.measure(playbooks.loop, number, directory)
-            print_playbooks(number, seconds)
+            seconds["virtual_user for each row"] = playbooks.measure(playbooks.single_tasks, number, directory)
+            seconds["vmm for each row"] = vmm.measure(number, directory)
+            print_others(number, seconds)
     if options.plot:
         plot(options.plot, results)
 
