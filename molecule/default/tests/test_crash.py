@@ -26,7 +26,7 @@ def test_accepted_mail_outlives_a_killed_delivery(machine, wait_for):
             taken = list(pool.map(lambda _: mail.deliver(machine, READER), range(MESSAGES)))
         finally:
             over.set()
-    assert killer.result() > 1
+    assert killer.result() > 0
     wait_for(lambda: machine.run("postqueue -f").rc == 0 and not machine.host.check_output("postqueue -j"), 60, "mail waits")
     with mail.imap(machine, READER) as client:
         assert all(mail.find(client, each) for each in taken)
