@@ -35,6 +35,9 @@ except ImportError:
 
 MAINTENANCE_DATABASE = "postgres"
 
+# SQLSTATE of the notices in which migrations tell what they do with rows that were there before
+_TOLD = "MAIL1"
+
 _RECORDS = (
     "CREATE SCHEMA IF NOT EXISTS mail_internal",
     "CREATE TABLE IF NOT EXISTS mail_internal.schema_migrations ("
@@ -60,10 +63,14 @@ def _run(params, check_mode):
         server.execute("SELECT pg_advisory_lock(hashtext('virtmail.mailserver.virtual_schema'))")
         state = _read(server, params)
         changes = plan(state, params["login_db"], migrations)
+        adoption = []
         if changes and not check_mode:
-            _apply(server, params, changes, state.locked_out)
+            adoption = _apply(server, params, changes, state.locked_out)
+        elif state.database and any(change.migration for change in changes):
+            adoption = _rehearse(params, changes)
     return {
         "changed": bool(changes),
+        "adoption": adoption,
         "applied_migrations": [change.migration.name for change in changes if change.migration],
         "schema_version": len(migrations),
         "diff": diff(changes),
@@ -94,17 +101,33 @@ def _locked_out(state, params):
 
 
 def _apply(server, params, changes, locked_out):
-    for change in changes:
-        if change.stage == SERVER:
-            for statement in change.statements:
-                _execute(server, statement, change)
+    _execute_stage(server, changes, SERVER)
     _set_passwords(server, params, locked_out)
     with connect(params) as connection, connection.transaction():
-        _execute_stage(connection, changes, LOGIN_USER)
-        connection.execute(f"SET LOCAL ROLE {OWNER}")
-        _execute_stage(connection, changes, AS_OWNER)
+        adoption = _change_database(connection, params, changes)
     for role in sorted(locked_out):
         credentials.require_login(params["credentials_directory"], role, params)
+    return adoption
+
+
+def _rehearse(params, changes):
+    """Do it all in a transaction that is taken back: nothing else could say what adoption comes to."""
+    with connect(params) as connection, connection.transaction(force_rollback=True):
+        # Whoever uses the tables shall not have to wait for a rehearsal that waits for somebody else
+        connection.execute("SET LOCAL lock_timeout = '5s'")
+        _execute_stage(connection, changes, SERVER)
+        return _change_database(connection, params, changes)
+
+
+def _change_database(connection, params, changes):
+    """Returns what the migrations tell about rows that they found."""
+    told = []
+    connection.add_notice_handler(lambda notice: told.append(notice.message_primary) if notice.sqlstate == _TOLD else None)
+    connection.execute("SELECT set_config('mail.set_aside', %s, true)", ("on" if params["set_aside"] else "off",))
+    _execute_stage(connection, changes, LOGIN_USER)
+    connection.execute(f"SET LOCAL ROLE {OWNER}")
+    _execute_stage(connection, changes, AS_OWNER)
+    return told
 
 
 def _set_passwords(server, params, roles):

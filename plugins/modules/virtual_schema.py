@@ -14,7 +14,9 @@ author:
 description:
   - Makes the database roles, the database, its tables and lookup functions, and grants each role exactly what it needs.
   - Takes over tables C(virtual_domains), C(virtual_users) and C(virtual_aliases) that were made by hand, with all rows.
-    What stands in the way is named, and nothing is changed then.
+    What stands in the way is named, and nothing is changed then, or it is moved out of the way if O(set_aside) says so.
+  - Check mode executes the migrations of an existing database in a transaction that it takes back. It waits for at most five
+    seconds for tables that somebody else has locked.
   - Whatever the roles have beyond their needs is taken away from them again; other roles of the server are left alone.
   - The role P(virtmail.mailserver.postgres_mail#role) calls this module.
 extends_documentation_fragment:
@@ -37,6 +39,14 @@ options:
         description: The statements of the step.
         type: str
         required: true
+  set_aside:
+    description:
+      - Whether rows that prevent the adoption of tables made by hand are moved to the table C(mail_internal.set_aside), which
+        only the database's owner can read. Without it they are named, and nothing is changed.
+      - These are rows without an address or a password, those of a domain that is not in C(virtual_domains), and all but
+        one of those that are the same but for upper and lower case. The one in lower case stays, else that with the lowest number.
+    type: bool
+    default: false
   credentials_directory:
     description:
       - Existing directory for the password files of V(mail_admin), V(mail_dovecot), V(mail_postfix) and V(mail_watch), named
@@ -62,6 +72,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+adoption:
+  description:
+    - What is done with rows that were there before the schema was ours, or would be in check mode, a sentence for each
+      sort. Passwords and hashes are not in it.
+    - In check mode it is known only if the database exists.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - "set aside from virtual_users, id 7: alice@example.com is there as id 3"
+    - "passwords get a scheme in front: alice@example.com"
+    - "taken over: 1 domains, 1 users, 2 destinations of aliases"
 applied_migrations:
   description: Names of the migrations that were applied, or would be in check mode.
   returned: success
@@ -94,6 +116,7 @@ def main():
                     "sql": {"type": "str", "required": True},
                 },
             },
+            "set_aside": {"type": "bool", "default": False},
             "credentials_directory": {"type": "path"},
         },
         supports_check_mode=True,

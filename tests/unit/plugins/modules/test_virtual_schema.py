@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import pathlib
 import stat
+import subprocess
 
 import psycopg
 import pytest
@@ -263,6 +264,111 @@ def test_names_all_that_prevents_adoption_and_changes_nothing(schema, superuser,
     assert "virtual_aliases: the domain of x@elsewhere.test is not in virtual_domains" in answer["msg"]
     assert sql("SELECT email FROM virtual_users WHERE id = 1") == [("Alice@Example.com",)]
     assert sql("SELECT to_regnamespace('mail_internal') IS NULL") == [(True,)]
+
+
+MD5 = "5f4dcc3b5aa765d61d8327deb882cf99"
+DAMAGE = f"""
+ALTER TABLE virtual_users DROP CONSTRAINT virtual_users_email_key, DROP CONSTRAINT virtual_users_domain_id_fkey,
+  ALTER email DROP NOT NULL, ALTER password DROP NOT NULL,
+  ADD FOREIGN KEY (domain_id) REFERENCES virtual_domains (id) ON DELETE CASCADE;
+INSERT INTO virtual_domains (name) VALUES ('example.com'), ('EXAMPLE.ORG'), ('');
+INSERT INTO virtual_users (domain_id, password, email) VALUES
+  (3, '$6$other$hash', 'alice@example.com'),
+  (4, '{MD5}', 'carol@example.org'),
+  (1, 'secret word', 'dave@example.com'),
+  (1, 'abcdefghijklm', 'erin@example.com'),
+  (1, '$y$j9T$salt$hash', 'frank@example.com'),
+  (1, NULL, 'grace@example.com'),
+  (1, '$6$salt$hash', NULL),
+  (1, '$6$salt$hash', 'heidi@elsewhere.test'),
+  (1, '$6$salt$hash', 'no domain');
+INSERT INTO virtual_aliases (domain_id, source, destination) VALUES
+  (1, 'Info@example.com', 'Alice@example.com'),
+  (1, 'lost@elsewhere.test', 'alice@example.com'),
+  (1, 'self@example.com', 'self@example.com');
+"""
+ALL_ROWS = """
+SELECT 'virtual_domains', count(*) FROM virtual_domains UNION ALL SELECT 'virtual_users', count(*) FROM virtual_users
+UNION ALL SELECT 'virtual_aliases', count(*) FROM virtual_aliases
+"""
+# The list of destinations in TUTORIAL becomes three rows
+ROWS_OF_LISTS = {"virtual_aliases": 2}
+
+
+@pytest.fixture
+def damaged(superuser, sql):
+    superuser.execute(f"CREATE DATABASE {NAME} TEMPLATE template0")
+    sql(TUTORIAL)
+    sql(DAMAGE)
+
+
+def test_sets_aside_what_prevents_adoption(schema, damaged, sql):
+    before = dict(sql(ALL_ROWS))
+    answer = schema(set_aside=True)
+    # Whichever row was found by the daemons stays
+    assert sql("SELECT id, name FROM virtual_domains ORDER BY id") == [(2, "example.org"), (3, "example.com")]
+    assert sql("SELECT domain_id, email, password FROM virtual_users ORDER BY email") == [
+        (3, "alice@example.com", "{SHA512-CRYPT}$6$other$hash"),
+        (2, "bob@example.org", "{PLAIN}x"),
+        (2, "carol@example.org", "{PLAIN-MD5}" + MD5),
+        (3, "dave@example.com", "secret word"),
+        (3, "erin@example.com", "abcdefghijklm"),
+        (3, "frank@example.com", "$y$j9T$salt$hash"),
+    ]
+    assert sql("SELECT source FROM virtual_aliases WHERE source LIKE 'self%'") == [("self@example.com",)]
+    after, aside = dict(sql(ALL_ROWS)), sql("SELECT table_name, count(*) FROM mail_internal.set_aside GROUP BY 1")
+    assert {name: after[name] - ROWS_OF_LISTS.get(name, 0) + number for name, number in aside} == before
+    assert sql("SELECT content ->> 'telephone' FROM mail_internal.set_aside WHERE row_id = 1 AND table_name = 'virtual_users'") == [
+        ("555",)
+    ]
+    assert answer["adoption"] == [
+        "lists of destinations become a row for each: team@example.com",
+        "set aside from virtual_domains, id 1: example.com is there as id 3",
+        "set aside from virtual_domains, id 4: example.org is there as id 2",
+        "set aside from virtual_domains, id 5: it has no name",
+        "set aside from virtual_users, id 1: alice@example.com is there as id 3",
+        "set aside from virtual_users, id 8: it has no email or no password",
+        "set aside from virtual_users, id 9: it has no email or no password",
+        "set aside from virtual_users, id 10: the domain of heidi@elsewhere.test is not in virtual_domains",
+        "set aside from virtual_users, id 11: the domain of no domain is not in virtual_domains",
+        "set aside from virtual_aliases, id 4: info@example.com to alice@example.com is there as id 1",
+        "set aside from virtual_aliases, id 5: the domain of lost@elsewhere.test is not in virtual_domains",
+        "passwords get a scheme in front: alice@example.com, carol@example.org",
+        "no login without a new password, as the stored one is no hash: dave@example.com",
+        "taken over: 2 domains, 6 users, 6 destinations of aliases",
+    ]
+    for secret in (MD5, "$6$", "secret word", "abcdefghijklm"):
+        assert secret not in json.dumps([answer["adoption"], answer["diff"]])
+    again = schema(set_aside=True)
+    assert not again["changed"] and not again["adoption"]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        sql("SELECT * FROM mail_internal.set_aside", "mail_admin")
+
+
+def dump(cluster):
+    """All that is in the database, and all roles."""
+    command = ["pg_dumpall", "--host", cluster["login_unix_socket"], "--username", "postgres"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    # pg_dump's protection against what a dump may smuggle into psql is a new word each time
+    return [line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+
+
+def test_a_rehearsal_tells_what_adoption_does_and_does_nothing(schema, damaged, bare_cluster):
+    before = dump(bare_cluster)
+    told = schema(check=True, set_aside=True)
+    assert dump(bare_cluster) == before
+    done = schema(set_aside=True)
+    assert told["adoption"] == done["adoption"] and told["diff"] == done["diff"]
+
+
+def test_a_rehearsal_names_what_prevents_adoption(schema, damaged):
+    assert "alice@example.com is there 2 times" in schema(check=True, fails=True)["msg"]
+
+
+def test_a_rehearsal_does_not_stand_in_line_for_long(schema, damaged, bare_cluster):
+    with psycopg.connect(host=bare_cluster["login_unix_socket"], user="postgres", dbname=NAME) as other:
+        other.execute("SELECT count(*) FROM virtual_users")  # in a transaction that stays open
+        assert "lock timeout" in schema(check=True, set_aside=True, fails=True)["msg"]
 
 
 def test_applies_only_what_is_new(schema, sql):

@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The program that gives a Maildir of a tutorial the place that ours has."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = pathlib.Path(__file__).parents[2] / "playbooks" / "files" / "move_maildirs.py"
+MAIL = ["cur/1.host:2,S", "new/2.host", "tmp/3", ".Sent/cur/4:2,", ".&1VyuAA-/cur/5:2,", "dovecot-uidlist", "dovecot.index", "subscriptions"]
+REST = [".dovecot.sieve", "sieve/filter.sieve", "notes.txt", ".ssh/key"]
+
+
+@pytest.fixture
+def home(tmp_path):
+    path = tmp_path / "example.com" / "alice"
+    for name in MAIL + REST:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(name)
+    return path
+
+
+def move(store, *options):
+    return subprocess.run([sys.executable, PROGRAM, store, *options], check=False, capture_output=True, text=True)
+
+
+def files(home):
+    return sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
+
+
+MOVED = sorted([f"Maildir/{name}" for name in MAIL] + REST)
+
+
+def test_moves_what_is_mail_and_nothing_else(tmp_path, home):
+    done = move(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alice@example.com\n", "")
+    assert files(home) == MOVED
+    assert (home / "Maildir").stat().st_mode & 0o777 == 0o700
+    again = move(tmp_path)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert files(home) == MOVED
+
+
+def test_a_dry_run_says_the_same_and_moves_nothing(tmp_path, home):
+    before = files(home)
+    assert move(tmp_path, "--dry-run").stdout == "alice@example.com\n"
+    assert files(home) == before
+
+
+def test_finishes_what_was_interrupted(tmp_path, home):
+    (home / "Maildir").mkdir()
+    for name in (".Sent", "new", "dovecot-uidlist"):
+        (home / name).rename(home / "Maildir" / name)
+    assert move(tmp_path).returncode == 0
+    assert files(home) == MOVED
+
+
+def test_leaves_a_home_of_ours_alone(tmp_path, home):
+    move(tmp_path)
+    (home.parent / "bob" / "Maildir" / "cur").mkdir(parents=True)
+    assert move(tmp_path).stdout == ""
+
+
+def test_refuses_to_mix_two_mailboxes(tmp_path, home):
+    (home / "Maildir" / "cur").mkdir(parents=True)
+    before = files(home)
+    done = move(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Nothing is moved: there is mail in {home} and in its Maildir.")
+    assert files(home) == before
+
+
+def test_says_what_cannot_be_read(tmp_path):
+    done = move(tmp_path / "nowhere")
+    assert done.returncode == 1 and "nowhere" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_does_not_follow_links(tmp_path, home):
+    (tmp_path / "example.com" / "mallory").symlink_to(home)
+    assert move(tmp_path).stdout == "alice@example.com\n"
