@@ -21,7 +21,7 @@ import os
 import subprocess
 import tempfile
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils import _imap
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _imap, _mailfiles
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import MailserverError
 
 
@@ -235,6 +235,54 @@ def _copy_first(params, old, memory):
     memory.folders = seen
     memory.write()
     return max(_count_here(params["user"]) - before, 0)
+
+
+def from_files(params, check_mode):
+    """The whole work of mailbox_from_files; returns its result."""
+    account = _mailfiles.check_account(params["account"])
+    inbox = params["inbox"] or os.path.join("/var/mail", params["account"])
+    directory = params["directory"] or os.path.join(account.pw_dir, {"maildir": "Maildir", "mbox": "mail"}[params["format"]])
+    memory = Memory(params["state_directory"], params["user"])
+    with memory.opened(check_mode), _speaking_plainly():
+        with _mailfiles.acting_as(params["account"]):
+            folders = _mailfiles.folders(params["format"], inbox, directory)
+        if check_mode:
+            counts = _count_files(params["account"], folders, memory.folders or {})
+            return {"changed": counts["copied"] > 0, **counts}
+        memory.folders = memory.folders or {}
+        with _imap.open_here(params["user"]) as here:
+            counts = _copy_files(params["account"], folders, here, memory)
+    return {"changed": counts["copied"] + counts["folders_created"] > 0, **counts}
+
+
+def _count_files(account, folders, known):
+    messages = copied = 0
+    with _mailfiles.acting_as(account):
+        for path, reader in folders:
+            ids = [each for each, dummy in reader()]
+            messages += len(ids)
+            copied += len(set(ids) - set(known.get(_key(path), {}).get("ids", ())))
+    return {"messages": messages, "copied": copied}
+
+
+def _copy_files(account, folders, here, memory):
+    messages = copied = created = 0
+    for path, reader in folders:
+        seen = memory.of(path)
+        is_first, known = not seen, set(seen.get("ids", ()))
+        deposit = Deposit(here, path, is_subscribed=True) if is_first else None
+        with _mailfiles.acting_as(account):
+            for each, read in reader():
+                messages += 1
+                if each not in known:
+                    deposit = deposit or Deposit(here, path)
+                    copied += deposit.put(read())
+                    known.add(each)
+        if deposit:
+            created += deposit.is_new
+            seen["ids"] = sorted(known)
+            memory.write()
+    return {"messages": messages, "copied": copied, "folders_created": created}
 
 
 def _count_here(user):
