@@ -68,7 +68,7 @@ def read(domain, params):
             if user["email"] in users:
                 raise _LeftOut(f"another account is {user['email']} already")
         except _LeftOut as exc:
-            left_out.append({"name": name, "reason": str(exc)})
+            left_out.append(f"account {name}: {exc}")
         else:
             users[user["email"]] = user
             addresses[name] = user["email"]
@@ -79,7 +79,7 @@ def read(domain, params):
         "aliases": [{"source": source, "destination": aliases[source]} for source in sorted(aliases)],
     }
     result = {
-        "accounts": [{"account": name, "user": email} for name, email in addresses.items()],
+        "accounts": [{"account": name, "user": email, "active": users[email]["active"]} for name, email in addresses.items()],
         "left_out": left_out + no_aliases,
     }
     return result, lists
@@ -161,7 +161,7 @@ def _aliases(path, domain, addresses):
         source, reason = dangling
         del taken[source]
         left_out[_address.local_part(source)] = reason
-    return taken, [{"name": f"{name} (alias)", "reason": left_out[name]} for name in sorted(left_out)]
+    return taken, [f"alias {name}: {left_out[name]}" for name in sorted(left_out)]
 
 
 def _given_aliases(path):

@@ -75,7 +75,7 @@ def _maildir_messages(folder):
         directory = os.path.join(folder, part)
         for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
             file = os.path.join(directory, name)
-            if not name.startswith(".") and os.path.isfile(file):
+            if not name.startswith(".") and os.path.isfile(file) and not os.path.islink(file):
                 unique, dummy, letters = name.partition(":2,")
                 yield unique, lambda file=file, letters=letters: _maildir_message(file, letters, keywords)
 

@@ -113,21 +113,20 @@ aliases:
     - source: info@example.com
       destination: [alice@example.com]
 accounts:
-  description: Which account is which user.
+  description: Which account is which user, and whether it is active.
   returned: success
   type: list
   elements: dict
   sample:
     - account: alice
       user: alice@example.com
+      active: true
 left_out:
   description: Accounts and aliases that are not among the rows, and why.
   returned: success
   type: list
-  elements: dict
-  sample:
-    - name: backup
-      reason: it has no password
+  elements: str
+  sample: ["account nora: it has no password"]
 dest:
   description: The file with the rows.
   returned: O(dest) is given
