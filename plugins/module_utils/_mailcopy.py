@@ -201,7 +201,10 @@ def settings_for(params, session):
         "ssl_client_ca_file": params["ca_file"],
         "mail_prefetch_count": "20",
     }
-    return "\n".join([*lines, *(f"{name} = {_setting(value)}" for name, value in settings.items()), ""])
+    lines += [f"{name} = {_setting(value)}" for name, value in settings.items()]
+    # Both sides must name folders in the same way; how they are kept here does not change.
+    lines.append(f"namespace inbox {{\n  separator = {session.separator or '/'}\n}}\n")
+    return "\n".join(lines)
 
 
 def _setting(value):
