@@ -93,7 +93,7 @@ def stored(machine, user):
 
 
 @pytest.fixture(scope="module")
-def interrupted(machine, users, dry_run, adopt, request):
+def interrupted(machine, users, dry_run, adopt):
     """A run in which the copy of one user's mail is killed in its middle."""
     user = next(user for user in users if user.startswith(MANY))
     runs = []
@@ -102,8 +102,8 @@ def interrupted(machine, users, dry_run, adopt, request):
     thread.start()
     name, dummy, domain = user.partition("@")
     machine.host.check_output(
-        f"while ! [ $(ls /var/mail/vhosts/{domain}/{name}/Maildir/cur /var/mail/vhosts/{domain}/{name}/Maildir/new 2>/dev/null"
-        f" | wc -l) -gt 100 ]; do sleep 0.05; done; kill -9 $(pgrep -f 'doveadm -c .* -u {user}')"
+        f"timeout 60 sh -c 'while ! [ $(ls /var/mail/vhosts/{domain}/{name}/Maildir/cur /var/mail/vhosts/{domain}/{name}/Maildir/new 2>/dev/null"
+        f" | wc -l) -gt 100 ]; do sleep 0.05; done' && kill -9 $(pgrep -f '[d]oveadm -c .* -u {user}')"
     )
     thread.join()
     return nothing_yet, runs[0]
