@@ -83,13 +83,17 @@ def before(old, users, master, declared):
 
 
 @pytest.fixture(scope="module")
-def dry_run(before, adopt):
-    return adopt("--check", "--diff")
+def stored(machine, users):
+    """All files of the users' messages, and what runs remember of the old server."""
+    domain = next(iter(users)).partition("@")[2]
+    return lambda: machine.run(f"find /var/mail/vhosts/{domain} -path '*/Maildir/*' -type f; ls /var/lib/mailserver/adoption").stdout
 
 
-def stored(machine, user):
-    domain = user.partition("@")[2]
-    return machine.run(f"find /var/mail/vhosts/{domain} -path '*/cur/*' -type f").stdout.split()
+@pytest.fixture(scope="module")
+def dry_run(before, stored, adopt):
+    already = stored()
+    run = adopt("--check", "--diff")
+    return run, already == stored()
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +102,6 @@ def interrupted(machine, users, dry_run, adopt):
     user = next(user for user in users if user.startswith(MANY))
     runs = []
     thread = threading.Thread(target=lambda: runs.append(adopt()))
-    nothing_yet = stored(machine, user)
     thread.start()
     name, dummy, domain = user.partition("@")
     machine.host.check_output(
@@ -106,7 +109,7 @@ def interrupted(machine, users, dry_run, adopt):
         f" | wc -l) -gt 100 ]; do sleep 0.05; done' && kill -9 $(pgrep -f '[d]oveadm -c .* -u {user}')"
     )
     thread.join()
-    return nothing_yet, runs[0]
+    return runs[0]
 
 
 @pytest.fixture(scope="module")
@@ -132,27 +135,22 @@ def second_run(watched, adopt):
     return adopt()
 
 
-def own(contents):
-    """Without what has come here by itself."""
-    return contents
-
-
 def seen(here, user):
     with mail.imap(here, user, folder=None) as client:
         return mailboxes.contents(client), mailboxes.subscriptions(client), mailboxes.uids(client)
 
 
-def test_a_dry_run_says_what_it_would_copy_and_changes_nothing(dry_run, interrupted, before):
-    nothing_yet, dummy = interrupted
-    assert dry_run.code == 0, dry_run.output
+def test_a_dry_run_says_what_it_would_copy_and_changes_nothing(dry_run, before):
+    run, is_unchanged = dry_run
+    assert run.code == 0, run.output
+    assert is_unchanged
     for user, mailbox in before.items():
         count = sum(map(len, mailbox["contents"].values()))
-        assert f"{user}: {count} of {count} messages" in dry_run.output
-    assert nothing_yet == []
+        assert f"{user}: {count} of {count} messages" in run.output
 
 
 def test_an_interrupted_copy_is_named_and_does_not_stop_the_others(interrupted, users):
-    dummy, run = interrupted
+    run = interrupted
     many = next(user for user in users if user.startswith(MANY))
     assert run.code != 0
     assert "Run it again" in run.output and run.output.count(f"{many}: Dovecot could not copy all mail") >= 1
@@ -182,7 +180,8 @@ def test_subscriptions_are_kept(here, watched, before, users):
 
 
 def test_uids_are_kept(here, watched, before, users):
-    user = next(iter(users))
+    # The one who had no mail here before
+    user = next(user for user in users if user.startswith("plain"))
     dummy, dummy, (validity, uids) = seen(here, user)
     assert (validity, uids[:-1]) == before[user]["uids"]
 
@@ -235,7 +234,10 @@ def test_a_certificate_that_is_not_trusted_is_refused(watched, adopt, users):
 def test_faults_name_the_user(watched, adopt, users):
     user = next(iter(users))
     run = adopt(adopt_imap_users=[user, f"nobody@{user.partition('@')[2]}"])
-    assert run.code != 0 and "does not let cyrus in as nobody@" in run.output
+    assert run.code != 0 and "Dovecot gives no access to the mail of nobody@" in run.output
+    assert f"{user}: 0 of" in run.output, "the fault of one has stopped the other"
+    run = adopt(adopt_imap_users=[user], adopt_imap_master_password="wrong")
+    assert run.code != 0 and f"does not let cyrus in as {user}" in run.output
     run = adopt(adopt_imap_hosts="old.example.test")
     assert run.code != 0 and "Unknown variable adopt_imap_hosts" in run.output
 
