@@ -15,7 +15,7 @@ description:
   - Reads one snapshot, and changes nothing there.
   - What M(virtmail.mailserver.virtual_directory) would refuse is left out, and RV(left_out) says of each row why.
   - Password hashes, quotas, names and what is switched off stay as they are. A hash without a scheme in front gets it.
-version_added: 1.1.0
+version_added: 1.0.0
 author: virtmail.mailserver contributors (@virtmail)
 extends_documentation_fragment:
   - virtmail.mailserver.attributes

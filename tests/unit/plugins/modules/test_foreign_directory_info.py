@@ -13,8 +13,8 @@ import pymysql
 import pytest
 from passlib import hash as passlib_hash
 
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _connection, _foreign_store
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
-from ansible_collections.virtmail.mailserver.tests.unit.plugins.conftest import run_module
 
 ENGINES = ("postgresql", "mariadb")
 SHA512 = passlib_hash.sha512_crypt.using(rounds=5000).hash("correct horse")
@@ -44,7 +44,8 @@ _numbers = itertools.count(1)
 class Old:
     """A database of an old server."""
 
-    def __init__(self, engine, options, connection):
+    def __init__(self, engine, options, connection, run):
+        self._run = run
         self.engine = engine
         self.options = options
         self._cursor = connection.cursor()
@@ -62,24 +63,24 @@ class Old:
         self.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", list(values.values()))
 
     def read(self, layout, **options):
-        return run_module("foreign_directory_info", layout=layout, engine=self.engine, **{**self.options, **options})
+        return self._run("foreign_directory_info", layout=layout, engine=self.engine, **{**self.options, **options})
 
 
 @contextlib.contextmanager
-def _old_postgresql(cluster, name):
+def _old_postgresql(cluster, name, run):
     options = {"host": cluster["login_unix_socket"], "user": "postgres", "autocommit": True}
     with psycopg.connect(**options, dbname="postgres") as superuser:
         superuser.execute(f"CREATE DATABASE {name}")
         with psycopg.connect(**options, dbname=name) as connection:
-            yield Old("postgresql", {**cluster, "login_db": name}, connection)
+            yield Old("postgresql", {**cluster, "login_db": name}, connection, run)
         superuser.execute(f"DROP DATABASE {name}")
 
 
 @contextlib.contextmanager
-def _old_mariadb(mariadb, name):
+def _old_mariadb(mariadb, name, run):
     options = {"unix_socket": mariadb["login_unix_socket"], "user": "root", "autocommit": True, "charset": "utf8mb4"}
     with contextlib.closing(pymysql.connect(**options)) as connection:
-        old = Old("mariadb", {**mariadb, "login_db": name}, connection)
+        old = Old("mariadb", {**mariadb, "login_db": name}, connection, run)
         old.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         old.execute(f"USE {name}")
         yield old
@@ -87,12 +88,12 @@ def _old_mariadb(mariadb, name):
 
 
 @pytest.fixture(params=ENGINES)
-def old(request):
+def old(request, run_anywhere):
     name = f"old_{next(_numbers)}"
     if request.param == "mariadb":
-        context = _old_mariadb(request.getfixturevalue("mariadb"), name)
+        context = _old_mariadb(request.getfixturevalue("mariadb"), name, run_anywhere)
     else:
-        context = _old_postgresql(request.getfixturevalue("cluster"), name)
+        context = _old_postgresql(request.getfixturevalue("cluster"), name, run_anywhere)
     with context as database:
         yield database
 
@@ -303,8 +304,6 @@ def test_wrong_layout(tutorial):
 
 def test_reading_changes_nothing(tutorial):
     """Whoever reads may write, but the transaction does not let it."""
-    from ansible_collections.virtmail.mailserver.plugins.module_utils import _connection, _foreign_store
-
     params = {name: option.get("default") for name, option in _foreign_store.CONNECTION_SPEC.items()}
     params = {**params, "layout": "tutorial", "engine": tutorial.engine, **tutorial.options}
     with pytest.raises(_connection.MailserverError, match="(?i)read.only"), _foreign_store._ENGINES[tutorial.engine](params) as query:
@@ -312,18 +311,16 @@ def test_reading_changes_nothing(tutorial):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_no_server(engine, tmp_path):
+def test_no_server(engine, tmp_path, run_anywhere):
     options = {"layout": "tutorial", "engine": engine, "login_unix_socket": str(tmp_path / "none"), "login_user": "reader"}
-    answer = run_module("foreign_directory_info", **options, login_db="old", login_password="confidential")
+    answer = run_anywhere("foreign_directory_info", **options, login_db="old", login_password="confidential")
     assert f"Cannot connect to the {engine} database old as reader" in answer["msg"]
     assert "confidential" not in answer["printed"]
 
 
 @pytest.mark.parametrize(("engine", "name"), [("mariadb", "PyMySQL"), ("postgresql", "psycopg")])
-def test_missing_driver(engine, name, monkeypatch):
-    from ansible_collections.virtmail.mailserver.plugins.module_utils import _foreign_store
-
+def test_missing_driver(engine, name, monkeypatch, run_anywhere):
     monkeypatch.setattr(_foreign_store, {"mariadb": "pymysql", "postgresql": "psycopg"}[engine], None)
-    answer = run_module("foreign_directory_info", layout="tutorial", engine=engine, login_user="reader", login_db="old")
+    answer = run_anywhere("foreign_directory_info", layout="tutorial", engine=engine, login_user="reader", login_db="old")
     assert name in answer["msg"]
     assert "python3-" in answer["msg"]
