@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real PostgreSQL for the tests: a throw-away cluster, reached only through a socket of its own."""
+"""A real PostgreSQL and a real MariaDB for the tests: throw-away servers, reached only through sockets of their own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 
 import psycopg
+import pymysql
 import pytest
 
 MIGRATIONS = pathlib.Path(__file__).parents[2] / "roles" / "postgres_mail" / "files" / "migrations"
@@ -31,7 +33,7 @@ def _binary(name):
 
 
 def _unprivileged():
-    """PostgreSQL refuses to run as root."""
+    """Database servers refuse to run as root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -87,6 +89,39 @@ def cluster():
 def new_cluster():
     """Makes one more, for those who need it for themselves."""
     return _running_cluster
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """Connection options, as the modules take them, of a MariaDB server without databases."""
+    user = _unprivileged()
+    directory = tempfile.mkdtemp(prefix="my-", dir="/tmp")
+    if user:
+        shutil.chown(directory, user)
+    own = ["--no-defaults", f"--datadir={directory}/data"]
+    program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
+    try:
+        _run(user, _binary("mariadb-install-db"), *own, "--auth-root-authentication-method=normal", "--skip-test-db")
+        options = ["--skip-networking", f"--socket={directory}/socket", f"--log-error={directory}/log", "--skip-log-bin"]
+        server = subprocess.Popen([program, *own, *options], user=user, cwd="/", stdout=subprocess.DEVNULL)
+        try:
+            _wait_for_mariadb(server, f"{directory}/socket")
+            yield {"login_unix_socket": f"{directory}/socket", "login_user": "root"}
+        finally:
+            server.kill()
+            server.wait()
+    finally:
+        shutil.rmtree(directory)
+
+
+def _wait_for_mariadb(server, socket):
+    while True:
+        try:
+            pymysql.connect(unix_socket=socket, user="root").close()
+            return
+        except pymysql.OperationalError:
+            assert server.poll() is None, "mariadbd has ended"
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
