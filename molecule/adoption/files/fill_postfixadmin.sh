@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Fills PostfixAdmin with the users of OLD_USERS (a line for each: name, password, scheme, quota, active) in each of OLD_DOMAINS.
