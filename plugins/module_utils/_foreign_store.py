@@ -50,6 +50,9 @@ CONNECTION_SPEC = {
     "ssl_key": {"type": "path"},
 }
 
+# The error CR_SSL_CONNECTION_ERROR of newer drivers, where the server has no TLS
+_NO_TLS = 2026
+_OPTIONAL_TLS = ("allow", "disable", "prefer")
 _MARIADB_SOCKET = "/run/mysqld/mysqld.sock"
 _TABLES = {
     "mariadb": "SELECT table_name FROM information_schema.tables WHERE table_schema = database()",
@@ -110,7 +113,7 @@ def _open_mariadb(params):
         library = "PyMySQL (Debian package python3-pymysql)"
         raise MailserverError(missing_required_lib(library, reason=f"to reach MariaDB: {PYMYSQL_IMPORT_ERROR}"))
     try:
-        connection = pymysql.connect(**_pymysql_keywords(params))
+        connection = _connect_mariadb(params)
     except (pymysql.Error, OSError) as exc:
         raise _unreachable(params, _mariadb_text(exc)) from exc
     with closing(connection), connection.cursor() as cursor:
@@ -120,13 +123,24 @@ def _open_mariadb(params):
             return cursor.fetchall()
 
         try:
-            if params["login_host"] and params["ssl_mode"] not in ("allow", "disable", "prefer"):
+            if params["login_host"] and params["ssl_mode"] not in _OPTIONAL_TLS:
                 _check_encrypted(params, query)
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             yield query
         except pymysql.Error as exc:
             raise _refused(params, _mariadb_text(exc)) from exc
+
+
+def _connect_mariadb(params):
+    keywords = _pymysql_keywords(params)
+    try:
+        return pymysql.connect(**keywords)
+    except pymysql.OperationalError as exc:
+        if exc.args[0] != _NO_TLS or params["ssl_mode"] not in _OPTIONAL_TLS:
+            raise
+    del keywords["ssl"]
+    return pymysql.connect(**keywords)
 
 
 def _pymysql_keywords(params):
@@ -160,7 +174,7 @@ def _ssl_context(params):
 
 
 def _check_encrypted(params, query):
-    """The driver goes on without TLS where the server has none."""
+    """Older drivers go on without TLS where the server has none."""
     if not query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0][1]:
         raise _unreachable(params, f"the server has no TLS, and ssl_mode is {params['ssl_mode']}")
 

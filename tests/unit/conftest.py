@@ -91,9 +91,9 @@ def new_cluster():
     return _running_cluster
 
 
-@pytest.fixture(scope="session")
-def mariadb():
-    """Connection options, as the modules take them, of a MariaDB server without databases."""
+@contextlib.contextmanager
+def _running_mariadb(*further):
+    """Connection options, as the modules take them, of the superuser of a MariaDB server without databases."""
     user = _unprivileged()
     directory = tempfile.mkdtemp(prefix="my-", dir="/tmp")
     if user:
@@ -102,7 +102,7 @@ def mariadb():
     program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
     try:
         _run(user, _binary("mariadb-install-db"), *own, "--auth-root-authentication-method=normal", "--skip-test-db")
-        options = ["--skip-networking", f"--socket={directory}/socket", f"--log-error={directory}/log", "--skip-log-bin"]
+        options = [f"--socket={directory}/socket", f"--log-error={directory}/log", *(further or ["--skip-networking"])]
         server = subprocess.Popen([program, *own, *options], user=user, cwd="/", stdout=subprocess.DEVNULL)
         try:
             _wait_for_mariadb(server, f"{directory}/socket")
@@ -112,6 +112,19 @@ def mariadb():
             server.wait()
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """One that is reached by its socket only."""
+    with _running_mariadb() as options:
+        yield options
+
+
+@pytest.fixture(scope="session")
+def new_mariadb():
+    """Makes one more, with options of its own."""
+    return _running_mariadb
 
 
 def _wait_for_mariadb(server, socket):

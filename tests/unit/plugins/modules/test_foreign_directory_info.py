@@ -7,6 +7,9 @@ import contextlib
 import itertools
 import json
 import pathlib
+import socket
+import subprocess
+import tempfile
 
 import psycopg
 import pymysql
@@ -50,7 +53,7 @@ class Old:
         self.options = options
         self._cursor = connection.cursor()
 
-    def execute(self, text, values=()):
+    def execute(self, text, values=None):
         self._cursor.execute(text, values)
 
     def make(self, tables):
@@ -308,6 +311,57 @@ def test_reading_changes_nothing(tutorial):
     params = {**params, "layout": "tutorial", "engine": tutorial.engine, **tutorial.options}
     with pytest.raises(_connection.MailserverError, match="(?i)read.only"), _foreign_store._ENGINES[tutorial.engine](params) as query:
         query("DELETE FROM virtual_domains")
+
+
+@pytest.fixture(scope="module")
+def certificate():
+    """A directory with a self-signed certificate for localhost that a server may read."""
+    with tempfile.TemporaryDirectory(prefix="tls-", dir="/tmp") as directory:
+        names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        files = ["-keyout", f"{directory}/key.pem", "-out", f"{directory}/cert.pem"]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *files, *names], check=True, capture_output=True)
+        for path in (directory, f"{directory}/key.pem"):
+            pathlib.Path(path).chmod(0o755)
+        yield pathlib.Path(directory)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["tls", "no_tls"])
+def remote(request, new_mariadb, certificate):
+    """Whether a server on a port has TLS, and options to reach it."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    tls = [f"--ssl-cert={certificate}/cert.pem", f"--ssl-key={certificate}/key.pem"] if request.param else ["--skip-ssl"]
+    with new_mariadb("--bind-address=127.0.0.1", f"--port={port}", *tls) as options, _old_mariadb(options, "remote", None) as old:
+        old.make(TUTORIAL)
+        old.execute("CREATE USER reader@'%' IDENTIFIED BY 'confidential'")
+        old.execute("GRANT SELECT ON remote.* TO reader@'%'")
+        options = {"login_host": "localhost", "login_port": port, "login_user": "reader", "login_password": "confidential"}
+        yield request.param, {"layout": "tutorial", "engine": "mariadb", "login_db": "remote", **options}
+
+
+@pytest.mark.parametrize("ssl_mode", ["disable", "prefer", "require", "verify-ca", "verify-full"])
+def test_mariadb_over_the_network(remote, certificate, run_anywhere, ssl_mode):
+    has_tls, options = remote
+    answer = run_anywhere("foreign_directory_info", **options, ssl_mode=ssl_mode, ca_cert=str(certificate / "cert.pem"))
+    assert "confidential" not in answer["printed"]
+    if has_tls or ssl_mode in ("disable", "prefer"):
+        assert answer["counts"] == {"domains": 0, "users": 0, "aliases": 0}
+    else:
+        assert "server has no TLS" in answer["msg"] or "server doesn't support it" in answer["msg"]
+
+
+def test_mariadb_of_another_name_or_authority(remote, certificate, run_anywhere):
+    has_tls, options = remote
+    if has_tls:
+        trusted = {"ca_cert": str(certificate / "cert.pem")}
+        for ssl_mode, further, works in [
+            ("verify-full", {**trusted, "login_host": "127.0.0.1"}, False),
+            ("verify-ca", {**trusted, "login_host": "127.0.0.1"}, True),
+            ("verify-ca", {}, False),
+        ]:
+            answer = run_anywhere("foreign_directory_info", **{**options, **further}, ssl_mode=ssl_mode)
+            assert ("counts" in answer) == works, answer
+            assert works or "certificate" in answer["msg"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
