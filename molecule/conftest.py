@@ -139,6 +139,19 @@ def database(machine: Machine) -> Machine:
     return replace(machine, name=name, variables=hosts[name])
 
 
+@pytest.fixture(scope="session")
+def neighbour(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Machine]:
+    """Another machine of the scenario, by its name."""
+
+    def find(name: str) -> Machine:
+        ca_file = tmp_path_factory.mktemp(name) / "ca.pem"
+        found = replace(machine, name=name, variables=inventory(machine.scenario)["_meta"]["hostvars"][name], ca_file=ca_file)
+        ca_file.write_text(found.run("cat %s", found.variables["machine_ca_file"]).stdout)
+        return found
+
+    return find
+
+
 @pytest.fixture
 def play(machine: Machine, tmp_path: Path) -> Callable[..., Run]:
     """Run a playbook: play("users", "--diff", mail_users=[...])."""

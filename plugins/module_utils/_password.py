@@ -10,6 +10,10 @@ Schemes: https://doc.dovecot.org/main/core/config/auth/schemes.html
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import hmac
 import logging
 import os
 import re
@@ -66,17 +70,46 @@ SCHEMES = {
     "BLF-CRYPT": Scheme("bcrypt", "python3-bcrypt", {"ident": "2y"}, 10, range(4, 18)),
 }
 
-# What a stored hash may look like, and who can verify it
+# What a stored hash may look like, and passlib's handler that verifies it, if there is one
 _FORMS = {
-    "ARGON2ID": ("argon2", r"\$argon2id" + _ARGON2_FORM),
-    "ARGON2I": ("argon2", r"\$argon2i" + _ARGON2_FORM),
-    "BLF-CRYPT": ("bcrypt", rf"\$2[aby]\$\d\d\${_CRYPT64}{{53}}"),
-    "SHA512-CRYPT": ("sha512_crypt", rf"\$6\$(?:rounds=\d+\$)?{_CRYPT64}{{1,16}}\${_CRYPT64}{{86}}"),
-    "SHA256-CRYPT": ("sha256_crypt", rf"\$5\$(?:rounds=\d+\$)?{_CRYPT64}{{1,16}}\${_CRYPT64}{{43}}"),
-    "MD5-CRYPT": ("md5_crypt", rf"\$1\${_CRYPT64}{{1,8}}\${_CRYPT64}{{22}}"),
+    "ARGON2ID": [("argon2", r"\$argon2id" + _ARGON2_FORM)],
+    "ARGON2I": [("argon2", r"\$argon2i" + _ARGON2_FORM)],
+    "BLF-CRYPT": [("bcrypt", rf"\$2[abxy]\$\d\d\${_CRYPT64}{{53}}")],
+    "SHA512-CRYPT": [("sha512_crypt", rf"\$6\$(?:rounds=\d+\$)?{_CRYPT64}{{1,16}}\${_CRYPT64}{{86}}")],
+    "SHA256-CRYPT": [("sha256_crypt", rf"\$5\$(?:rounds=\d+\$)?{_CRYPT64}{{1,16}}\${_CRYPT64}{{43}}")],
+    "MD5-CRYPT": [("md5_crypt", rf"\$1\${_CRYPT64}{{1,8}}\${_CRYPT64}{{22}}")],
+    # The inner state of HMAC-MD5, which no library gives out
+    "CRAM-MD5": [(None, "[0-9a-fA-F]{64}")],
 }
-_FORMS = {scheme: (handler, re.compile(form)) for scheme, (handler, form) in _FORMS.items()}
+# crypt(3) tells its methods apart by the beginning of the hash; see crypt(5)
+_FORMS["CRYPT"] = [
+    *(form for scheme in ("BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "MD5-CRYPT") for form in _FORMS[scheme]),
+    # 64 bits in eleven letters: the last one has four of them
+    ("des_crypt", rf"{_CRYPT64}{{12}}[.26AEIMQUYcgkosw]"),
+    ("bsdi_crypt", rf"_{_CRYPT64}{{19}}"),
+    ("sha1_crypt", rf"\$sha1\$\d+\${_CRYPT64}{{1,64}}\${_CRYPT64}{{28}}"),
+    ("sun_md5_crypt", rf"\$md5(?:,rounds=\d+)?\${_CRYPT64}{{1,8}}\$\$?{_CRYPT64}{{22}}"),
+    (None, rf"\$(?:y|gy)\${_CRYPT64}+\${_CRYPT64}{{1,86}}\${_CRYPT64}{{43}}"),
+    (None, rf"\$7\${_CRYPT64}{{11,97}}\${_CRYPT64}{{43}}"),
+]
+_FORMS = {scheme: [(handler, re.compile(form)) for handler, form in forms] for scheme, forms in _FORMS.items()}
+# Digests in base64, those without salt also in hexadecimal digits: the hash function, and whether a salt follows the digest
+_DIGESTS = {
+    "PLAIN-MD5": ("md5", False),
+    "LDAP-MD5": ("md5", False),
+    "SMD5": ("md5", True),
+    "SHA": ("sha1", False),
+    "SSHA": ("sha1", True),
+    "SHA256": ("sha256", False),
+    "SSHA256": ("sha256", True),
+    "SHA512": ("sha512", False),
+    "SSHA512": ("sha512", True),
+}
 _PREFIXED = re.compile(r"\{([A-Z0-9-]+)\}(.*)", re.DOTALL)
+
+# Dovecot 2.4 refuses these unless it is told otherwise, and {CRYPT} of the last forms as well
+_WEAK_SCHEMES = ("MD5-CRYPT", "PLAIN-MD5", "LDAP-MD5", "SMD5")
+_WEAK_CRYPT = re.compile(r"\$1\$|[^$]")
 
 
 class Password:
@@ -96,8 +129,10 @@ class Password:
         """Is the stored hash one of this password? A new hash of the same password would always differ."""
         return _verify(self._plaintext, stored)
 
-    def stored_form(self):
-        return f"{{{self._scheme}}}{SCHEMES[self._scheme].hasher(self._cost).hash(self._plaintext)}"
+    def stored_form(self, salt=None):
+        """A new hash; salt has at least 8 bytes, and is made up where none is given."""
+        hasher = SCHEMES[self._scheme].hasher(self._cost)
+        return f"{{{self._scheme}}}{(hasher.using(salt=salt) if salt else hasher).hash(self._plaintext)}"
 
     def missing_library(self):
         """What has to be installed before this password can be hashed; None if all is there."""
@@ -118,19 +153,49 @@ def spread(work, items, progress):
     return results
 
 
+def is_weak(stored):
+    """Does Dovecot 2.4 refuse this hash unless auth_allow_weak_schemes is set?"""
+    scheme, text = _PREFIXED.fullmatch(stored).groups()
+    return scheme in _WEAK_SCHEMES or (scheme == "CRYPT" and bool(_WEAK_CRYPT.match(text)))
+
+
 def _verify(plaintext, stored):
-    handler = _handler(stored)
+    verify = _verifier(stored)
     try:
-        return handler is not None and getattr(passlib_hash, handler).verify(plaintext, stored.partition("}")[2])
+        return verify is not None and verify(plaintext)
     except (ValueError, passlib_exc.MissingBackendError):
         return False  # a hash that nothing here can read is not of this password
 
 
-def _handler(stored):
-    """Name of passlib's handler for a hash of known form, else None."""
+def _verifier(stored):
+    """A function that tells whether the hash is one of a plain text; None if the hash has no known form."""
     prefixed = _PREFIXED.fullmatch(stored)
-    handler, form = _FORMS.get(prefixed[1] if prefixed else None, (None, None))
-    return handler if handler and form.fullmatch(prefixed[2]) else None
+    if not prefixed:
+        return None
+    scheme, text = prefixed.groups()
+    if scheme in _DIGESTS:
+        return _digest_verifier(*_DIGESTS[scheme], text)
+    for handler, form in _FORMS.get(scheme, ()):
+        if form.fullmatch(text):
+            return lambda plaintext: handler is not None and getattr(passlib_hash, handler).verify(plaintext, text)
+    return None
+
+
+def _digest_verifier(algorithm, is_salted, text):
+    size = hashlib.new(algorithm, usedforsecurity=False).digest_size
+    try:
+        raw = bytes.fromhex(text) if not is_salted and len(text) == 2 * size else base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return None
+    if len(raw) <= size if is_salted else len(raw) != size:
+        return None
+    digest, salt = raw[:size], raw[size:]
+
+    def verify(plaintext):
+        made = hashlib.new(algorithm, plaintext.encode("utf-8") + salt, usedforsecurity=False).digest()
+        return hmac.compare_digest(made, digest)
+
+    return verify
 
 
 @lru_cache(maxsize=None)
@@ -164,10 +229,10 @@ def check_plaintext(text, scheme):
 
 def check_hash(text):
     """ValueError says why the hash is refused."""
-    if _handler(text) is None:
+    if _verifier(text) is None:
         raise ValueError(
             "password_hash is not in a form that Dovecot reads: write {SCHEME} and the whole hash, with one of the"
-            f" schemes {', '.join(_FORMS)}"
+            f" schemes {', '.join((*_FORMS, *_DIGESTS))}"
         )
 
 

@@ -11,7 +11,15 @@ import gc
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils import _checks, _mailboxes, _plan, _store, _usage
+from ansible_collections.virtmail.mailserver.plugins.module_utils import (
+    _checks,
+    _foreign,
+    _foreign_store,
+    _mailboxes,
+    _plan,
+    _store,
+    _usage,
+)
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import CONNECTION_SPEC, MailserverError
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
     KINDS,
@@ -50,6 +58,13 @@ INFO_SPEC = {
     "history_since": {"type": "str"},
     "history_limit": {"type": "int", "default": 1000},
     "mail_directory": {"type": "path"},
+}
+
+FOREIGN_INFO_SPEC = {
+    "layout": {"type": "str", "choices": list(_foreign.TABLES), "required": True},
+    "cleartext_passwords": {"type": "bool", "default": False, "no_log": False},
+    "include_password_hashes": {"type": "bool", "default": False, "no_log": False},
+    "dest": {"type": "path"},
 }
 
 
@@ -100,8 +115,7 @@ def run_info():
     """The module that only reads."""
     module = DirectoryModule({**INFO_SPEC, **CONNECTION_SPEC}, supports_check_mode=True)
     params = module.params
-    if params["include_password_hashes"] and not params["dest"] and not module.no_log:
-        module.fail_json("include_password_hashes would print the hashes: set no_log to true for this task, or name a dest.")
+    _refuse_to_print_hashes(module)
     result, faults = {"changed": False}, []
     try:
         with _store.open_directory(params) as connection:
@@ -112,15 +126,47 @@ def run_info():
             result.update(_mailboxes.compare(params["mail_directory"], stored["users"]))
         result["usage"] = _usage.report(stored)
         lists = _plan.as_input(stored, params["include_password_hashes"])
-        if params["dest"]:
-            result.update(changed=write_file(params["dest"], lists, module.check_mode), dest=params["dest"])
-        else:
-            result.update(lists)
+        result.update(_hand_out(module, lists))
     except MailserverError as exc:
         faults.append(exc)
     if faults:  # not while the exception is handled: Ansible would print its causes too, with whatever they show
         _fail(module, faults)
     module.exit_json(**result)
+
+
+def run_foreign_info():
+    """The module that reads the directory of another mail server."""
+    module = DirectoryModule({**FOREIGN_INFO_SPEC, **_foreign_store.CONNECTION_SPEC}, supports_check_mode=True)
+    _refuse_to_print_hashes(module)
+    collector = _foreign.Collector(
+        module.params["cleartext_passwords"], lambda work, items: spread(work, items, _progress(module, "hashed"))
+    )
+    result, faults = {}, []
+    try:
+        _foreign_store.read(module.params, collector)
+        faults += collector.faults or collector.missing_libraries()
+        if not faults:
+            directory = collector.directory()
+            result = _hand_out(module, _foreign.as_input(directory, module.params["include_password_hashes"]))
+    except MailserverError as exc:
+        faults.append(exc)
+    if faults:
+        _fail(module, faults)
+    if directory.weak:
+        module.warn(_foreign.weak_warning(directory.weak))
+    counts = {plural: len(rows) for plural, rows in directory.rows.items()}
+    module.exit_json(**{"changed": False, **result, "counts": counts, "left_out": directory.left_out})
+
+
+def _refuse_to_print_hashes(module):
+    if module.params["include_password_hashes"] and not module.params["dest"] and not module.no_log:
+        module.fail_json("include_password_hashes would print the hashes: set no_log to true for this task, or name a dest.")
+
+
+def _hand_out(module, lists):
+    """The part of the result that has the rows, or the file with them."""
+    dest = module.params["dest"]
+    return {"changed": write_file(dest, lists, module.check_mode), "dest": dest} if dest else lists
 
 
 def _run(module, desired, purge, purge_limit):

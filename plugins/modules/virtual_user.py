@@ -41,8 +41,13 @@ options:
   password_hash:
     description:
       - Hash of the password as Dovecot stores it, with the scheme in front, such as V({SHA512-CRYPT}$6$…).
-      - Accepted schemes are C(ARGON2ID), C(ARGON2I), C(BLF-CRYPT), C(SHA512-CRYPT), C(SHA256-CRYPT) and C(MD5-CRYPT), as
-        in U(https://doc.dovecot.org/main/core/config/auth/schemes.html).
+      - Accepted schemes are C(ARGON2ID), C(ARGON2I), C(BLF-CRYPT), C(SHA512-CRYPT), C(SHA256-CRYPT), C(MD5-CRYPT), C(CRYPT) with
+        what crypt(3) makes, such as V({CRYPT}$y$…), C(SSHA512), C(SSHA256), C(SSHA), C(SMD5), C(SHA512), C(SHA256), C(SHA),
+        C(PLAIN-MD5), C(LDAP-MD5) and C(CRAM-MD5), as in U(https://doc.dovecot.org/main/core/config/auth/schemes.html).
+      - Dovecot 2.4 refuses hashes of C(MD5-CRYPT), C(PLAIN-MD5), C(LDAP-MD5), C(SMD5), and of C(CRYPT) with DES or MD5, unless
+        O(virtmail.mailserver.dovecot#role:main:dovecot_allow_weak_password_schemes) is set.
+      - A password in plain text is never found to be that of a stored hash of C(CRAM-MD5), or of C(CRYPT) with yescrypt or scrypt,
+        because nothing here can verify these: it is hashed anew.
       - Compared as text.
     type: str
   password_scheme:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real PostgreSQL for the tests: a throw-away cluster, reached only through a socket of its own."""
+"""A real PostgreSQL and a real MariaDB for the tests: throw-away servers, reached only through sockets of their own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import psycopg
+import pymysql
 import pytest
 
 MIGRATIONS = pathlib.Path(__file__).parents[2] / "roles" / "postgres_mail" / "files" / "migrations"
@@ -33,7 +34,7 @@ def _binary(name):
 
 
 def _unprivileged():
-    """PostgreSQL refuses to run as root."""
+    """Database servers refuse to run as root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -93,6 +94,52 @@ def cluster():
 def new_cluster():
     """Makes one more, for those who need it for themselves."""
     return _running_cluster
+
+
+@contextlib.contextmanager
+def _running_mariadb(*further):
+    """Connection options, as the modules take them, of the superuser of a MariaDB server without databases."""
+    user = _unprivileged()
+    directory = tempfile.mkdtemp(prefix="my-", dir="/tmp")
+    if user:
+        shutil.chown(directory, user)
+    own = ["--no-defaults", f"--datadir={directory}/data"]
+    program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
+    try:
+        _run(user, _binary("mariadb-install-db"), *own, "--auth-root-authentication-method=normal", "--skip-test-db")
+        options = [f"--socket={directory}/socket", f"--log-error={directory}/log", *(further or ["--skip-networking"])]
+        server = subprocess.Popen([program, *own, *options], user=user, cwd="/", stdout=subprocess.DEVNULL)
+        try:
+            _wait_for_mariadb(server, f"{directory}/socket")
+            yield {"login_unix_socket": f"{directory}/socket", "login_user": "root"}
+        finally:
+            server.kill()
+            server.wait()
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    """One that is reached by its socket only."""
+    with _running_mariadb() as options:
+        yield options
+
+
+@pytest.fixture(scope="session")
+def new_mariadb():
+    """Makes one more, with options of its own."""
+    return _running_mariadb
+
+
+def _wait_for_mariadb(server, socket):
+    while True:
+        try:
+            pymysql.connect(unix_socket=socket, user="root").close()
+            return
+        except pymysql.OperationalError:
+            assert server.poll() is None, "mariadbd has ended"
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

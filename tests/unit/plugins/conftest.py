@@ -31,6 +31,12 @@ def run_module(module, /, check=False, no_log=False, **options):
 
 
 @pytest.fixture
+def run_anywhere():
+    """Runs a whole module on the database that its options name."""
+    return run_module
+
+
+@pytest.fixture
 def run(database):
     """Runs a whole module on the fresh database."""
 

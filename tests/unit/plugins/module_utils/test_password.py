@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from passlib import hash as passlib_hash
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _password
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
@@ -105,3 +106,99 @@ def test_hash_of_another_program(stored):
     _password.check_hash(stored)
     assert Password("correct horse").matches(stored)
     assert not Password("wrong horse").matches(stored)
+
+
+def test_hash_with_a_given_salt():
+    first, second, other = (Password("correct horse", cost=1).stored_form(salt=salt) for salt in (b"12345678", b"12345678", b"87654321"))
+    assert first == second != other
+    assert Password("correct horse").matches(first)
+
+
+def made_by_passlib():
+    made = passlib_hash
+    yield "{PLAIN-MD5}" + made.hex_md5.hash("correct horse")
+    yield "{LDAP-MD5}" + made.ldap_md5.hash("correct horse").partition("}")[2]
+    yield made.ldap_salted_md5.hash("correct horse")
+    yield made.ldap_salted_md5.using(salt_size=16).hash("correct horse")
+    yield made.ldap_sha1.hash("correct horse")
+    yield "{SHA}" + made.hex_sha1.hash("correct horse")
+    yield made.ldap_salted_sha1.hash("correct horse")
+    yield made.ldap_salted_sha256.hash("correct horse")
+    yield made.ldap_salted_sha512.hash("correct horse")
+    yield "{SHA256}" + made.hex_sha256.hash("correct horse")
+    yield "{SHA512}" + made.hex_sha512.hash("correct horse")
+    for handler in (made.des_crypt, made.bsdi_crypt, made.md5_crypt):
+        yield "{CRYPT}" + handler.hash("correct horse")
+    for handler in (made.sha1_crypt, made.sha256_crypt, made.sha512_crypt):
+        yield "{CRYPT}" + handler.using(rounds=1000).hash("correct horse")
+    yield "{CRYPT}" + made.sun_md5_crypt.using(rounds=5).hash("correct horse")
+    for ident in ("2a", "2b", "2y"):
+        yield "{CRYPT}" + made.bcrypt.using(rounds=4, ident=ident).hash("correct horse")
+
+
+@pytest.mark.parametrize("stored", list(made_by_passlib()))
+def test_hash_of_an_old_server(stored):
+    _password.check_hash(stored)
+    assert Password("correct horse").matches(stored)
+    assert not Password("wrong horse").matches(stored)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        # mkpasswd of Debian 13, methods yescrypt, gost-yescrypt and scrypt
+        "{CRYPT}$y$j9T$45FLnS.R8RiFPvA2yLf7e1$9lgONHjZUomscll/wc2g854w4cOpOe7qCP7EhaG0fU0",
+        "{CRYPT}$gy$j9T$iL2jRqnWaIsCHROquRxuP.$pScyZcyNdsKL3Z1O18qBH6EShhCUdlElg8wHl7SwO19",
+        "{CRYPT}$7$CU..../....qP8RdQEBbUaEeviSOyyx0.$j/dBmwbjHa1h5VdXTd3QEKzMy9h71rKiokTsEsNQ.M4",
+        # doveadm pw of Dovecot 2.4.1
+        "{CRAM-MD5}38b57fd1a0c4b46c814aa05f20318edd71c455380655f2c0ac35c5b359528d29",
+    ],
+)
+def test_hash_that_nothing_here_can_verify(stored):
+    _password.check_hash(stored)
+    assert not Password("correct horse").matches(stored)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{CLEARTEXT}secret",
+        "{CRYPT}",
+        "{CRYPT}secret",
+        "{CRYPT}secret7890123",  # no DES hash ends so
+        "{CRYPT}$y$j9T$45FLnS.R8RiFPvA2yLf7e1$9lgONHjZUomscll",
+        "{PLAIN-MD5}3cb4e732631f47e6eb961f34554b7c",
+        "{SSHA}L55TUjtiq8FBorTWAZ0jy6g129A=",  # no salt
+        "{SHA}Mbh9iwbtGAnmL/+DWztaNLNuXUk/R8hZ",  # one too many
+        "{SHA}ü",
+        "{CRAM-MD5}38b5",
+    ],
+)
+def test_broken_hash_of_an_old_server_is_refused(text):
+    with pytest.raises(ValueError, match="password_hash"):
+        _password.check_hash(text)
+
+
+@pytest.mark.parametrize(
+    ("start", "weak"),
+    [
+        # what auth_allow_weak_schemes of Dovecot 2.4.1 decides about
+        ("{MD5-CRYPT}$1$", True),
+        ("{CRYPT}$1$", True),
+        ("{CRYPT}CAiN38py6J0Fc", True),
+        ("{CRYPT}_7C/..d3MNB9tWs/L9.k", True),
+        ("{PLAIN-MD5}3c", True),
+        ("{LDAP-MD5}PL", True),
+        ("{SMD5}B5", True),
+        ("{CRYPT}$y$", False),
+        ("{CRYPT}$md5,rounds=5$", False),
+        ("{CRYPT}$sha1$", False),
+        ("{CRYPT}$2y$", False),
+        ("{SHA}L5", False),
+        ("{SSHA}L5", False),
+        ("{CRAM-MD5}38", False),
+        ("{ARGON2ID}$argon2id$", False),
+    ],
+)
+def test_weak_schemes(start, weak):
+    assert _password.is_weak(start) == weak

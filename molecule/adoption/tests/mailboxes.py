@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is in mailboxes, message by message, and what the tests put into the old ones."""
+
+import hashlib
+import imaplib
+import re
+import time
+
+import wire
+
+REPORTS = "&xcW7NA- &- &vPSs4A-"  # 업무 & 보고
+YEAR = "2026&sUQ-"  # 2026년
+BIG = b"0123456789abcdef" * 4 + b"\r\n"
+# (folder, flags, body) of each user's messages; the separator is the one of the old server
+MESSAGES = [
+    ("INBOX", "", b"unread"),
+    ("INBOX", r"\Seen", b"read"),
+    ("INBOX", r"\Answered \Flagged \Seen", b"answered"),
+    ("INBOX", r"$Important work", b"important"),
+    ("INBOX", r"\Deleted", b"deleted"),
+    ("INBOX/Sent", r"\Seen", b"sent"),
+    ("INBOX/Sent", r"\Seen", b"big " + BIG * 100000),
+    (f"INBOX/{REPORTS}", r"\Seen", b"report"),
+    (f"INBOX/{REPORTS}/{YEAR}", r"\Draft", b"draft"),
+    ("INBOX/v1.2", "", b"a dot in the name of the folder"),
+    ("INBOX/lists/debian", r"\Flagged", b"list"),
+]
+UNSUBSCRIBED = "INBOX/lists/debian"
+
+
+def connection(machine, user, password, master=None):
+    """A session of the user, or of the master in the name of the user."""
+    client = imaplib.IMAP4_SSL(machine.address, ssl_context=wire.verifying(machine), timeout=60)
+    token = "\0".join([user if master else "", master or user, password])
+    client.authenticate("PLAIN", lambda dummy: token.encode())
+    return client
+
+
+def text(number, body):
+    return b"From: x@elsewhere.test\r\nSubject: No. %d\r\nMessage-ID: <old-%d@client.test>\r\n\r\n%s\r\n" % (number, number, body)
+
+
+def append(client, folder, flags, number, body):
+    day = 1 + number % 28
+    status, answer = client.append(f'"{folder}"', f"({flags})", f'"{day:02}-Feb-2019 03:04:05 +0900"', text(number, body))
+    assert status == "OK", answer
+
+
+def fill(client, extra=0):
+    """Put the messages into a mailbox, and more of them into its inbox."""
+    for folder in dict.fromkeys(folder for folder, dummy, dummy in MESSAGES if folder != "INBOX"):
+        client.create(f'"{folder}"')
+        client.subscribe(f'"{folder}"')
+    client.unsubscribe(f'"{UNSUBSCRIBED}"')
+    for number, (folder, flags, body) in enumerate(MESSAGES):
+        append(client, folder, flags, number, body)
+    for number in range(len(MESSAGES), len(MESSAGES) + extra):
+        append(client, "INBOX", "", number, b"one of many " * 100)
+
+
+def _listed(answer):
+    """{path without prefix and separators: name}"""
+    found = {}
+    for line in filter(None, answer):
+        flags, separator, name = re.fullmatch(rb'\(([^)]*)\) "(.)" "?([^"]*)"?', line).groups()
+        name = name.decode()
+        if b"\\Noselect" not in flags:
+            path = name.removeprefix(f"INBOX{separator.decode()}").split(separator.decode())
+            # What separates folders in the one place is a letter of their names in the other
+            found["|".join(path).replace(".", "_")] = name
+    return found
+
+
+def contents(client):
+    """{folder: [(hash of the message, flags, internal date)]}, without empty folders."""
+    return {path: found for path, name in _listed(client.list()[1]).items() if (found := messages(client, name))}
+
+
+def subscriptions(client):
+    return set(_listed(client.lsub()[1]))
+
+
+def messages(client, folder):
+    if client.select(f'"{folder}"', readonly=True)[1] == [b"0"]:
+        return []
+    found = []
+    dummy, data = client.uid("FETCH", "1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")
+    for number, part in enumerate(data):
+        if isinstance(part, tuple):
+            line = part[0] + data[number + 1]
+            flags = set(re.search(rb"FLAGS \(([^)]*)\)", line)[1].decode().split()) - {"\\Recent"}
+            found.append((hashlib.sha256(part[1]).hexdigest(), tuple(sorted(flags)), moment(line)))
+    return sorted(found)
+
+
+def moment(line):
+    """INTERNALDATE in seconds since the epoch: the two servers may be in different time zones."""
+    return time.mktime(imaplib.Internaldate2tuple(line))
+
+
+def uids(client, folder="INBOX"):
+    client.select(f'"{folder}"', readonly=True)
+    return client.response("UIDVALIDITY")[1][0], client.uid("SEARCH", "ALL")[1][0].split()
