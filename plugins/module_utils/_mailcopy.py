@@ -28,8 +28,9 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._connection im
 class Memory:
     """What earlier runs have seen of a user's old mail, in a file that is locked meanwhile: {folder: {...}}."""
 
-    def __init__(self, directory, user):
-        self._directory, self._user = directory, user
+    def __init__(self, directory, kind, user):
+        # A user may have old mail in more places than one
+        self._directory, self._user = directory, f"{kind}-{user}"
         self.folders = None  # None: there has been no complete run yet
 
     @contextlib.contextmanager
@@ -215,7 +216,7 @@ def _setting(value):
 
 def from_imap(params, check_mode):
     """The whole work of mailbox_from_imap; returns its result."""
-    memory = Memory(params["state_directory"], params["user"])
+    memory = Memory(params["state_directory"], "imap", params["user"])
     with memory.opened(check_mode), _speaking_plainly(), _imap.log_in(params) as old:
         if check_mode:
             with _imap.open_here(params["user"]):
@@ -245,7 +246,7 @@ def from_files(params, check_mode):
     account = _mailfiles.check_account(params["account"])
     inbox = params["inbox"] or os.path.join("/var/mail", params["account"])
     directory = params["directory"] or os.path.join(account.pw_dir, {"maildir": "Maildir", "mbox": "mail"}[params["format"]])
-    memory = Memory(params["state_directory"], params["user"])
+    memory = Memory(params["state_directory"], "files", params["user"])
     with memory.opened(check_mode), _speaking_plainly():
         with _mailfiles.acting_as(params["account"]):
             folders = _mailfiles.folders(params["format"], inbox, directory)

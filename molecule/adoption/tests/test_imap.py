@@ -26,8 +26,10 @@ def users(machine, old):
 
 
 @pytest.fixture(scope="module")
-def variables(old):
+def variables(old, users):
     return {
+        # The home server's accounts have no mail on the old server.
+        "adopt_imap_users": list(users),
         "adopt_imap_host": old.hostname,
         "adopt_imap_ca_file": "/etc/ssl/old-ca.pem",
         "adopt_imap_master_user": old.variables["old_master_user"],
