@@ -88,11 +88,10 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(dry_run, before):
         "set aside from virtual_users, id 5: the domain of old@gone.test is not in virtual_domains",
         "set aside from virtual_aliases, id 3: help@tutorial.test to bob@tutorial.test is there as id 2",
         "lists of destinations become a row for each: info@tutorial.test",
-        "passwords get a scheme in front: bob@tutorial.test",
+        "passwords get a scheme in front: alice@tutorial.test, bob@tutorial.test",
         "taken over: 1 domains, 3 users, 3 destinations of aliases",
-        "carol@tutorial.test",
     ):
-        assert line in run.output, line
+        assert line in " ".join(run.output.split()), line
     assert is_unchanged and after == before[0]
 
 
