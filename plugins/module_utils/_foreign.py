@@ -359,4 +359,5 @@ def _split(text):
 
 
 def _one_line(text):
-    return " ".join((text or "").split())
+    """A name or a description, without what would make the whole row one that is refused."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text or "").split())

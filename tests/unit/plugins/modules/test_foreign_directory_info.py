@@ -105,7 +105,7 @@ def old(request, run_anywhere):
 def postfixadmin(old):
     old.make(POSTFIXADMIN)
     old.add("domain", domain="ALL")
-    old.add("domain", domain="example.com", description="Büro  한국", aliases=10, mailboxes=10)
+    old.add("domain", domain="example.com", description="Büro \t\x7f 한국", aliases=10, mailboxes=10)
     return old
 
 
