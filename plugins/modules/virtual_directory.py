@@ -133,7 +133,7 @@ options:
           - Dovecot 2.4 refuses hashes of C(MD5-CRYPT), C(PLAIN-MD5), C(LDAP-MD5), C(SMD5), and of C(CRYPT) with DES or MD5, unless
             O(virtmail.mailserver.dovecot#role:main:dovecot_allow_weak_password_schemes) is set.
           - A password in plain text is never found to be that of a stored hash of C(CRAM-MD5), or of C(CRYPT) with yescrypt or scrypt,
-            because nothing here can verify these: it is hashed anew.
+            because nothing here can verify these. It is hashed anew.
           - Compared as text.
         type: str
       password_scheme:
