@@ -111,7 +111,7 @@ folders_created:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils import _imap, _mailcopy
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _mailcopy
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import MailserverError
 
 SPEC = {
@@ -130,14 +130,14 @@ SPEC = {
 def main():
     module = AnsibleModule(SPEC, supports_check_mode=True)
     params = {**module.params, "login": module.params["login"] or module.params["user"]}
+    result, fault = {}, None
     try:
         result = _mailcopy.from_imap(params, module.check_mode)
     except MailserverError as exc:
         fault = f"{params['user']}: {exc}"
-    else:
-        module.exit_json(**result)
-    # Not while the exception is handled: Ansible would print its causes too, with whatever they show
-    module.fail_json(msg=fault)
+    if fault:  # not while the exception is handled: Ansible would print its causes too, with whatever they show
+        module.fail_json(msg=fault)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -74,9 +74,11 @@ def _old_postgresql(cluster, name, run):
     options = {"host": cluster["login_unix_socket"], "user": "postgres", "autocommit": True}
     with psycopg.connect(**options, dbname="postgres") as superuser:
         superuser.execute(f"CREATE DATABASE {name}")
-        with psycopg.connect(**options, dbname=name) as connection:
-            yield Old("postgresql", {**cluster, "login_db": name}, connection, run)
-        superuser.execute(f"DROP DATABASE {name}")
+        try:
+            with psycopg.connect(**options, dbname=name) as connection:
+                yield Old("postgresql", {**cluster, "login_db": name}, connection, run)
+        finally:
+            superuser.execute(f"DROP DATABASE {name}")
 
 
 @contextlib.contextmanager
@@ -86,8 +88,10 @@ def _old_mariadb(mariadb, name, run):
         old = Old("mariadb", {**mariadb, "login_db": name}, connection, run)
         old.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         old.execute(f"USE {name}")
-        yield old
-        old.execute(f"DROP DATABASE {name}")
+        try:
+            yield old
+        finally:
+            old.execute(f"DROP DATABASE {name}")
 
 
 @pytest.fixture(params=ENGINES)
