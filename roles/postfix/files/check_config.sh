@@ -29,7 +29,7 @@ daemons=$(postconf -c "$staged" -h daemon_directory)
 # only the lookups of the running configuration, so it is left out. While Postfix is not running, the server waits for its
 # helpers instead, hence the limit.
 mkdir -p "$staged/direct"
-sed 's/proxy:pgsql:/pgsql:/' "$staged/main.cf" > "$staged/direct/main.cf"
+sed 's/proxy://g' "$staged/main.cf" > "$staged/direct/main.cf"
 cp "$staged/master.cf" "$staged/direct/master.cf"
 MAIL_CONFIG=$staged/direct timeout 5 "$daemons/smtpd" -S </dev/null >/dev/null 2>&1
 [ $? -ne 1 ] || refuse "The SMTP server does not start: $(journalctl -q -n 5 -t postfix/smtpd -o cat | grep fatal: | tail -n 1)"

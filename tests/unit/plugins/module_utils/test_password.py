@@ -136,7 +136,7 @@ def made_by_passlib():
         yield "{CRYPT}" + made.bcrypt.using(rounds=4, ident=ident).hash("correct horse")
 
 
-@pytest.mark.parametrize("stored", list(made_by_passlib()))
+@pytest.mark.parametrize("stored", list(made_by_passlib()), ids=lambda stored: stored[:5])
 def test_hash_of_an_old_server(stored):
     _password.check_hash(stored)
     assert Password("correct horse").matches(stored)
