@@ -27,6 +27,7 @@ ALTERNATIVE = "_"
 _PERSONAL = re.compile(rb'\(\("((?:[^"\\]|\\.)*)" (?:"(\\?.)"|NIL)')
 _FOREIGN = re.compile(rb'\("((?:[^"\\]|\\.)+)" (?:"\\?."|NIL)')
 _LISTED = re.compile(rb'\(([^)]*)\) (?:"(\\?.)"|NIL) (.*)', re.DOTALL)
+_UIDNEXT = re.compile(rb"\bUIDNEXT (\d+)")
 _UID = re.compile(rb"\bUID (\d+)")
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
 _DATE = re.compile(rb'\bINTERNALDATE "([^"]+)"')
@@ -133,6 +134,10 @@ class Session:
     def count(self):
         """How many messages there are in all folders."""
         return sum(self._messages_in(path) for path in self.folders())
+
+    def is_unused(self):
+        """Has the user never had a message here?"""
+        return self.count() == 0 and _UIDNEXT.search(self._ask("status", "INBOX", "(UIDNEXT)")[0])[1] == b"1"
 
     def _messages_in(self, path):
         answer = self._ask("status", _quoted(self._name(path)), "(MESSAGES)")[-1]

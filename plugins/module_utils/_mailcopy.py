@@ -6,9 +6,10 @@
 """Copies the mail of one user from another place into the mailbox here, again and again, nothing twice.
 
 Dovecot's own synchronization copies a whole mailbox with its UIDs. But it remembers nothing: a message that the user has deleted
-here can come back, once in each run, and which side's flags win is left to numbers that the two servers count differently. So it
-does the first copy alone. Later runs go by what the last one has seen: they copy what has come since, and repeat what has been
-done to flags since. They remove nothing.
+here can come back, once in each run, and which side's flags win is left to numbers that the two servers count differently. Where
+there is mail already, such as from a copy that was interrupted, 2.4 makes messages twice and loses keywords. So it does the first
+copy alone, into a mailbox that has never been used. All other runs go by what the last one has seen: they copy what has come
+since, unless it is there, and repeat what has been done to flags since. They remove nothing.
 """
 
 from __future__ import annotations
@@ -222,9 +223,7 @@ def from_imap(params, check_mode):
             with _imap.open_here(params["user"]):
                 count = unseen(old, memory)
             return {"changed": count > 0, "messages": old.count(), "copied": count}
-        first = 0
-        if memory.folders is None:
-            first = _copy_first(params, old, memory)
+        first = _copy_first(params, old, memory) if memory.folders is None else 0
         with _imap.open_here(params["user"]) as here:
             counts = copy_new(old, here, memory)
         counts["copied"] += first
@@ -232,13 +231,14 @@ def from_imap(params, check_mode):
 
 
 def _copy_first(params, old, memory):
-    """Copy everything; returns how many messages more there are here. What comes meanwhile is left to copy_new."""
-    seen = snapshot(old)
-    before = _count_here(params["user"])
-    synchronize(params["user"], settings_for(params, old))
-    memory.folders = seen
-    memory.write()
-    return max(_count_here(params["user"]) - before, 0)
+    """Copy everything into an unused mailbox; returns how many messages there are then. All else is left to copy_new."""
+    with _imap.open_here(params["user"]) as here:
+        is_unused = here.is_unused()
+    memory.folders = snapshot(old) if is_unused else {}
+    if is_unused:
+        synchronize(params["user"], settings_for(params, old))
+        memory.write()
+    return _count_here(params["user"]) if is_unused else 0
 
 
 def from_files(params, check_mode):

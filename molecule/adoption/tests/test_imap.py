@@ -199,10 +199,11 @@ def test_later_runs_bring_what_has_happened_since(here, master, second_run, befo
     """On the old server mail comes and flags change; here the user deletes the newest message and moves one."""
     user = next(user for user in users if user.startswith("blf"))
     with mail.imap(here, user) as client:
-        client.uid("STORE", "1", "+FLAGS", r"(\Answered)")
-        client.uid("MOVE", "2", "Trash")
+        numbers = client.uid("SEARCH", "ALL")[1][0].decode().split()
+        client.uid("STORE", numbers[0], "+FLAGS", r"(\Answered)")
+        client.uid("MOVE", numbers[1], "Trash")
         client.select("Sent")
-        client.uid("STORE", "2", "+FLAGS", r"(\Deleted)")
+        client.store("2", "+FLAGS", r"(\Deleted)")
         client.expunge()
     expected = dict(seen(here, user)[0])
     with master(user) as client:
@@ -218,7 +219,7 @@ def test_later_runs_bring_what_has_happened_since(here, master, second_run, befo
     assert contents["Sent"] == expected["Sent"] and contents["Trash"] == expected["Trash"]
     assert len(contents["INBOX"]) == len(expected["INBOX"]) + 1 and len(contents["new"]) == 1
     with mail.imap(here, user) as client:
-        flags = [line.decode() for line in client.uid("FETCH", "1,3", "(FLAGS)")[1]]
+        flags = [line.decode() for line in client.uid("FETCH", f"{numbers[0]},{numbers[2]}", "(FLAGS)")[1]]
     assert r"\Seen" in flags[0] and r"\Answered" in flags[0] and r"\Flagged" not in flags[1], flags
 
 
