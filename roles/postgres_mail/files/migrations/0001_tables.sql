@@ -40,17 +40,24 @@ ALTER TABLE public.virtual_aliases
   ALTER COLUMN source TYPE text,
   ALTER COLUMN destination TYPE text;
 
--- What follows must not take rows along; the keys come back at the end.
+-- What follows must not take rows along, nor be kept from taking a list of destinations apart; the keys come back at the end.
 DO $keys$
 DECLARE
   found record;
 BEGIN
   FOR found IN
     SELECT conrelid::regclass AS tab, conname FROM pg_constraint
-    WHERE contype = 'f' AND confrelid = 'public.virtual_domains'::regclass
-      AND conrelid IN ('public.virtual_users'::regclass, 'public.virtual_aliases'::regclass)
+    WHERE (contype = 'f' AND confrelid = 'public.virtual_domains'::regclass
+        AND conrelid IN ('public.virtual_users'::regclass, 'public.virtual_aliases'::regclass))
+      OR (contype = 'u' AND conrelid = 'public.virtual_aliases'::regclass)
   LOOP
     EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.tab, found.conname);
+  END LOOP;
+  FOR found IN
+    SELECT indexrelid::regclass AS name FROM pg_index
+    WHERE indrelid = 'public.virtual_aliases'::regclass AND indisunique AND NOT indisprimary
+  LOOP
+    EXECUTE format('DROP INDEX %s', found.name);
   END LOOP;
 END
 $keys$;
@@ -62,13 +69,40 @@ BEGIN
   IF cardinality(names) > 0 THEN
     RAISE NOTICE USING
       ERRCODE = 'MAIL1',
-      MESSAGE = format('%s: %s%s', words, array_to_string(names[1:20], ', '),
-        CASE WHEN cardinality(names) > 20 THEN format(' and %s more', cardinality(names) - 20) END);
+      MESSAGE = format('%s: %s', words, array_to_string(names, ', '));
   END IF;
 END
 $$;
 
--- What Dovecot has to be told of a hash that does not say it. A hash of crypt(3) tells by itself.
+CREATE FUNCTION pg_temp.is_empty(value text) RETURNS boolean
+LANGUAGE sql
+AS $$ SELECT coalesce(value, '') !~ '\S' $$;
+
+-- As the modules take them; see _address.py.
+CREATE FUNCTION pg_temp.is_domain(name text) RETURNS boolean
+LANGUAGE sql
+AS $$
+  SELECT length(name) <= 255 AND name !~ '(^|\.)[0-9]+$'
+    AND name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$'
+$$;
+
+CREATE FUNCTION pg_temp.is_address(address text, letter text) RETURNS boolean
+LANGUAGE sql
+AS $$
+  SELECT length(address) <= 254 AND address ~ format('^(?=[^@]{1,64}@)%1$s+(\.%1$s+)*@', letter)
+    AND pg_temp.is_domain(substring(address FROM '@([^@]*)$'))
+$$;
+
+CREATE FUNCTION pg_temp.is_alias(address text) RETURNS boolean
+LANGUAGE sql
+AS $$
+  SELECT CASE
+    WHEN address LIKE '@%' THEN pg_temp.is_domain(substr(address, 2))
+    ELSE pg_temp.is_address(address, '[a-z0-9!#$%&''*+/=?^_`{|}~-]')
+  END
+$$;
+
+-- What Dovecot has to be told of a hash that does not say it.
 CREATE FUNCTION pg_temp.scheme_of(password text) RETURNS text
 LANGUAGE sql
 AS $$
@@ -80,11 +114,40 @@ AS $$
     WHEN password LIKE '$argon2i$%' THEN 'ARGON2I'
     WHEN password LIKE '$argon2id$%' THEN 'ARGON2ID'
     WHEN password ~* '^[0-9a-f]{32}$' THEN 'PLAIN-MD5'
+    -- The other methods of crypt(3), the oldest of which has no sign: 64 bits in eleven letters, after two of salt
+    WHEN password ~ '^(\$(y|gy|7|sha1|md5)[$,]|[./0-9A-Za-z]{12}[.26AEIMQUYcgkosw]$)' THEN 'CRYPT'
   END
 $$;
 
-SELECT pg_temp.tell('lists of destinations become a row for each', array_agg(source ORDER BY source))
-FROM public.virtual_aliases WHERE destination ~ E'[\\s,]';
+-- Without a primary key, numbers can be missing, or be there twice.
+DO $numbers$
+DECLARE
+  tab text;
+  label text;
+  names text[];
+BEGIN
+  FOR tab, label IN
+    VALUES ('virtual_domains', 'name'), ('virtual_users', 'email'), ('virtual_aliases', 'source')
+  LOOP
+    EXECUTE format($$
+      WITH judged AS (
+        SELECT ctid AS place, id IS NULL OR row_number() OVER (PARTITION BY id ORDER BY ctid) > 1 AS is_wrong
+        FROM public.%1$I
+      ), numbered AS (
+        SELECT place, (SELECT coalesce(max(id), 0) FROM public.%1$I) + row_number() OVER (ORDER BY place) AS number
+        FROM judged WHERE is_wrong
+      ), done AS (
+        UPDATE public.%1$I SET id = number FROM numbered WHERE ctid = place RETURNING id, %2$I AS name
+      )
+      SELECT array_agg(coalesce(name, '') ORDER BY id) FROM done
+      $$, tab, label) INTO names;
+    PERFORM pg_temp.tell(format('rows of %s get a number of their own', tab), names);
+  END LOOP;
+END
+$numbers$;
+
+SELECT pg_temp.tell('lists of destinations become a row for each', array_agg(source ORDER BY source, id))
+FROM public.virtual_aliases WHERE btrim(destination, E' ,\t\r\n') ~ E'[\\s,]';
 
 -- One row per destination: a list "a@x, b@x" in one row becomes that row and one more for each further address.
 WITH lists AS (
@@ -98,8 +161,9 @@ WITH lists AS (
   WHERE alias.id = lists.id
 )
 INSERT INTO public.virtual_aliases (id, domain_id, source, destination)
-SELECT (SELECT max(id) FROM public.virtual_aliases) + row_number() OVER (), domain_id, source, member
-FROM lists, unnest(members[2:]) AS member;
+OVERRIDING SYSTEM VALUE
+SELECT (SELECT max(id) FROM public.virtual_aliases) + row_number() OVER (ORDER BY id, place), domain_id, source, member
+FROM lists, unnest(members[2:]) WITH ORDINALITY AS further (member, place);
 
 -- Rows that others stand in the way of, or that can be of no use. Their content may hold hashes: only the owner reads it.
 CREATE TABLE mail_internal.set_aside (
@@ -120,7 +184,7 @@ BEGIN
 
   WITH judged AS (
     SELECT ctid, CASE
-      WHEN name IS NULL OR name = '' THEN 'it has no name'
+      WHEN pg_temp.is_empty(name) THEN 'it has no name'
       WHEN row_number() OVER same > 1 THEN format('%s is there as id %s', lower(name), first_value(id) OVER same)
     END AS reason
     FROM public.virtual_domains
@@ -135,14 +199,14 @@ BEGIN
 
   WITH judged AS (
     SELECT ctid, CASE
-      WHEN email IS NULL OR password IS NULL THEN 'it has no email or no password'
+      WHEN pg_temp.is_empty(email) OR pg_temp.is_empty(password) THEN 'it has no email or no password'
       WHEN NOT EXISTS (
         SELECT FROM public.virtual_domains AS domain WHERE lower(domain.name) = lower(substring(email FROM '@([^@]*)$'))
       ) THEN format('the domain of %s is not in virtual_domains', email)
       WHEN row_number() OVER same > 1 THEN format('%s is there as id %s', lower(email), first_value(id) OVER same)
     END AS reason
     FROM public.virtual_users
-    WINDOW same AS (PARTITION BY lower(email) ORDER BY password IS NULL, email = lower(email) DESC, id)
+    WINDOW same AS (PARTITION BY lower(email) ORDER BY pg_temp.is_empty(password), email = lower(email) DESC, id)
   ), gone AS (
     DELETE FROM public.virtual_users AS account USING judged
     WHERE account.ctid = judged.ctid AND judged.reason IS NOT NULL
@@ -153,7 +217,7 @@ BEGIN
 
   WITH judged AS (
     SELECT ctid, CASE
-      WHEN source IS NULL OR destination IS NULL THEN 'it has no source or no destination'
+      WHEN pg_temp.is_empty(source) OR pg_temp.is_empty(destination) THEN 'it has no source or no destination'
       WHEN NOT EXISTS (
         SELECT FROM public.virtual_domains AS domain WHERE lower(domain.name) = lower(substring(source FROM '@([^@]*)$'))
       ) THEN format('the domain of %s is not in virtual_domains', source)
@@ -175,6 +239,23 @@ $set_aside$;
 SELECT pg_temp.tell(format('set aside from %s, id %s', table_name, row_id), ARRAY[reason])
 FROM mail_internal.set_aside ORDER BY id;
 
+-- Rows of tables that are not ours would go with those that are set aside, or forget them.
+DO $foreign$
+DECLARE
+  faults text;
+BEGIN
+  SELECT string_agg(format('%s refers to %s by the foreign key %s', conrelid::regclass, relname, conname), '; ' ORDER BY conname)
+  INTO faults
+  FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid
+  WHERE contype = 'f' AND confdeltype IN ('c', 'd', 'n') AND relnamespace = 'public'::regnamespace
+    AND relname IN (SELECT table_name FROM mail_internal.set_aside);
+  IF faults IS NOT NULL THEN
+    RAISE EXCEPTION 'rows that refer to those that are set aside would change or be lost: %; drop it first, and make it again '
+      'afterwards', faults;
+  END IF;
+END
+$foreign$;
+
 DO $faults$
 DECLARE
   faults text;
@@ -182,33 +263,34 @@ BEGIN
   SELECT string_agg(fault, '; ' ORDER BY fault) INTO faults
   FROM (
     SELECT format('virtual_domains: id %s has no name', id) AS fault
-    FROM public.virtual_domains WHERE name IS NULL OR name = ''
+    FROM public.virtual_domains WHERE pg_temp.is_empty(name)
     UNION ALL
     SELECT format('virtual_domains: %s is there %s times (ids %s)', lower(name), count(*), string_agg(id::text, ', '))
-    FROM public.virtual_domains GROUP BY lower(name) HAVING count(*) > 1
+    FROM public.virtual_domains WHERE NOT pg_temp.is_empty(name) GROUP BY lower(name) HAVING count(*) > 1
     UNION ALL
     SELECT format('virtual_users: id %s has no email or no password', id)
-    FROM public.virtual_users WHERE email IS NULL OR password IS NULL
+    FROM public.virtual_users WHERE pg_temp.is_empty(email) OR pg_temp.is_empty(password)
     UNION ALL
     SELECT format('virtual_users: %s is there %s times (ids %s)', lower(email), count(*), string_agg(id::text, ', '))
-    FROM public.virtual_users GROUP BY lower(email) HAVING count(*) > 1
+    FROM public.virtual_users WHERE NOT pg_temp.is_empty(email) GROUP BY lower(email) HAVING count(*) > 1
     UNION ALL
     SELECT format('virtual_users: the domain of %s is not in virtual_domains', email)
     FROM public.virtual_users
-    WHERE NOT EXISTS (
+    WHERE NOT pg_temp.is_empty(email) AND NOT EXISTS (
       SELECT FROM public.virtual_domains AS domain WHERE lower(domain.name) = lower(substring(email FROM '@([^@]*)$'))
     )
     UNION ALL
     SELECT format('virtual_aliases: id %s has no source or no destination', id)
-    FROM public.virtual_aliases WHERE source IS NULL OR destination IS NULL
+    FROM public.virtual_aliases WHERE pg_temp.is_empty(source) OR pg_temp.is_empty(destination)
     UNION ALL
     SELECT format('virtual_aliases: %s to %s is there %s times (ids %s)',
       lower(source), lower(destination), count(*), string_agg(id::text, ', '))
-    FROM public.virtual_aliases GROUP BY lower(source), lower(destination) HAVING count(*) > 1
+    FROM public.virtual_aliases WHERE NOT (pg_temp.is_empty(source) OR pg_temp.is_empty(destination))
+    GROUP BY lower(source), lower(destination) HAVING count(*) > 1
     UNION ALL
     SELECT format('virtual_aliases: the domain of %s is not in virtual_domains', source)
     FROM public.virtual_aliases
-    WHERE NOT EXISTS (
+    WHERE NOT pg_temp.is_empty(source) AND NOT EXISTS (
       SELECT FROM public.virtual_domains AS domain WHERE lower(domain.name) = lower(substring(source FROM '@([^@]*)$'))
     )
   ) AS found;
@@ -226,10 +308,10 @@ SELECT pg_temp.tell('aliases become lower case', array_agg(DISTINCT source ORDER
 FROM public.virtual_aliases WHERE source <> lower(source) OR destination <> lower(destination);
 SELECT pg_temp.tell('passwords get a scheme in front', array_agg(lower(email) ORDER BY lower(email)))
 FROM public.virtual_users WHERE pg_temp.scheme_of(password) IS NOT NULL;
--- Dovecot takes a password without a scheme for a hash of crypt(3), and so does nobody any harm who stole the table.
+-- Dovecot takes a password without a scheme for a hash of crypt(3).
 SELECT pg_temp.tell('no login without a new password, as the stored one is no hash', array_agg(lower(email) ORDER BY lower(email)))
 FROM public.virtual_users
-WHERE pg_temp.scheme_of(password) IS NULL AND password !~ '^({[^}]+}|\$|[./0-9A-Za-z]{13}$)';
+WHERE pg_temp.scheme_of(password) IS NULL AND password !~ '^{[^}]+}';
 
 UPDATE public.virtual_domains SET name = lower(name) WHERE name <> lower(name);
 
@@ -245,6 +327,15 @@ UPDATE public.virtual_aliases AS alias
 SET source = lower(alias.source), destination = lower(alias.destination), domain_id = domain.id
 FROM public.virtual_domains AS domain
 WHERE domain.name = lower(substring(alias.source FROM '@([^@]*)$'));
+
+-- Whatever works with them today goes on to do so.
+SELECT pg_temp.tell('kept, though the modules refuse such a domain', array_agg(name ORDER BY name))
+FROM public.virtual_domains WHERE NOT pg_temp.is_domain(name);
+SELECT pg_temp.tell('kept, though the modules refuse such a user', array_agg(email ORDER BY email))
+FROM public.virtual_users WHERE NOT pg_temp.is_address(email, '[a-z0-9_-]');
+SELECT pg_temp.tell('kept, though the modules refuse such an alias',
+  array_agg(format('%s to %s', source, destination) ORDER BY source, destination))
+FROM public.virtual_aliases WHERE NOT (pg_temp.is_alias(source) AND pg_temp.is_alias(destination));
 
 ALTER TABLE public.virtual_domains
   ALTER COLUMN name SET NOT NULL,
@@ -306,4 +397,5 @@ SELECT pg_temp.tell('taken over', ARRAY[
 ])
 WHERE EXISTS (SELECT FROM public.virtual_domains);
 
-DROP FUNCTION pg_temp.tell(text, text[]), pg_temp.scheme_of(text);
+DROP FUNCTION pg_temp.tell(text, text[]), pg_temp.is_empty(text), pg_temp.is_alias(text), pg_temp.is_address(text, text),
+  pg_temp.is_domain(text), pg_temp.scheme_of(text);
