@@ -37,6 +37,32 @@ def is_folder(path):
     return path.name.startswith(".") and (path / "cur").is_dir()
 
 
+def strange_folders(home):
+    """Mail below a home that is in no folder as Maildirs have them: another layout, which is not read here."""
+    for path in subdirectories(home):
+        if path.name in (*MAIL, "Maildir") or is_folder(path):
+            continue
+        for place, names, dummy in os.walk(path):
+            if "cur" in names:
+                yield pathlib.Path(place)
+
+
+def linked_elsewhere(store, homes):
+    """Mailboxes that are seen in the store and lie outside."""
+    known = {home.resolve() for home in homes}
+    return sorted(path for path in store.glob("*/*") if (path / "cur").is_dir() and path.resolve() not in known)
+
+
+def refuse_doubtful(store, homes):
+    for home in homes:
+        if (home / "Maildir" / "cur").exists():
+            raise Refused(f"Nothing is moved: there is mail in {home} and in its Maildir. Bring it together by hand first.")
+        for path in strange_folders(home):
+            raise Refused(f"Nothing is moved: there is mail in {path}, which is no folder of a Maildir. Make it one by hand first.")
+    for path in linked_elsewhere(store, homes):
+        raise Refused(f"Nothing is moved: {path} leads out of {store}. Bring the mail to that place by hand first.")
+
+
 def belongs_to_mail(path):
     return is_folder(path) or path.name in CONTROL_NAMES or path.name.startswith(CONTROL)
 
@@ -54,10 +80,8 @@ def move(home):
 
 
 def main(store, dry_run):
-    homes = mailboxes(pathlib.Path(store))
-    doubtful = [str(home) for home in homes if (home / "Maildir" / "cur").exists()]
-    if doubtful:
-        raise Refused(f"Nothing is moved: there is mail in {doubtful[0]} and in its Maildir. Bring it together by hand first.")
+    homes = mailboxes(store)
+    refuse_doubtful(store, homes)
     for home in homes:
         if not dry_run:
             move(home)
@@ -66,6 +90,6 @@ def main(store, dry_run):
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1], "--dry-run" in sys.argv[2:])
+        main(pathlib.Path(sys.argv[1]), "--dry-run" in sys.argv[2:])
     except (OSError, Refused) as exc:
         sys.exit(str(exc))

@@ -75,11 +75,36 @@ def test_refuses_to_mix_two_mailboxes(tmp_path, home):
     assert files(home) == before
 
 
-def test_says_what_cannot_be_read(tmp_path):
-    done = move(tmp_path / "nowhere")
-    assert done.returncode == 1 and "nowhere" in done.stderr and "Traceback" not in done.stderr
+@pytest.mark.parametrize("folder", ["Archive", "Archive/2019", ".Archive/2019/January"])
+def test_refuses_folders_of_another_layout(tmp_path, home, folder):
+    (home / folder / "cur").mkdir(parents=True)
+    before = files(home)
+    for options in ([], ["--dry-run"]):
+        done = move(tmp_path, *options)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Nothing is moved: there is mail in {home / folder}, which is no folder")
+    assert files(home) == before
+
+
+@pytest.mark.parametrize("place", ["example.com/bob", "example.org"])
+def test_refuses_a_mailbox_that_lies_elsewhere(tmp_path, home, place):
+    store = tmp_path / "store"
+    store.mkdir()
+    home.parent.rename(store / "example.com")
+    there = tmp_path / "big disk"
+    (there / "cur" / "cur").mkdir(parents=True)
+    (store / place).symlink_to(there)
+    done = move(store)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Nothing is moved: {store / 'example.com/bob' if 'bob' in place else store / place / 'cur'} leads out of")
+    assert files(store / "example.com" / "alice") == sorted(MAIL + REST)
 
 
 def test_does_not_follow_links(tmp_path, home):
     (tmp_path / "example.com" / "mallory").symlink_to(home)
     assert move(tmp_path).stdout == "alice@example.com\n"
+
+
+def test_says_what_cannot_be_read(tmp_path):
+    done = move(tmp_path / "nowhere")
+    assert done.returncode == 1 and "nowhere" in done.stderr and "Traceback" not in done.stderr
