@@ -3,9 +3,9 @@
 
 """Move each Maildir that is a user's home itself, as tutorials have it, to the directory Maildir in that home.
 
-usage: move_maildirs.py STORE [--dry-run]
+usage: move_maildirs.py STORE UID [--dry-run]
 
-Dovecot must not be running. Says a line for each mailbox that is moved. What is interrupted is finished by the next run.
+UID is the number of the user that all mail belongs to. Dovecot must not be running. Says a line for each mailbox that is moved. What is interrupted is finished by the next run.
 """
 
 import os
@@ -53,7 +53,20 @@ def linked_elsewhere(store, homes):
     return sorted(path for path in store.glob("*/*") if (path / "cur").is_dir() and path.resolve() not in known)
 
 
-def refuse_doubtful(store, homes):
+def foreign_owners(store, uid):
+    """Homes that the user of the mail could not read; those that are in their place already, too."""
+    for domain in subdirectories(store):
+        for home in subdirectories(domain):
+            if home.stat().st_uid != uid and ((home / "cur").is_dir() or (home / "Maildir").is_dir()):
+                yield home
+
+
+def refuse_doubtful(store, homes, uid):
+    for home in foreign_owners(store, uid):
+        raise Refused(
+            f"Nothing is moved: {home} belongs to the user number {home.stat().st_uid}, not {uid}."
+            " Set dovecot_mail_uid to the number that all mail has."
+        )
     for home in homes:
         if (home / "Maildir" / "cur").exists():
             raise Refused(f"Nothing is moved: there is mail in {home} and in its Maildir. Bring it together by hand first.")
@@ -79,9 +92,9 @@ def move(home):
             (home / name).rename(target / name)
 
 
-def main(store, dry_run):
+def main(store, uid, dry_run):
     homes = mailboxes(store)
-    refuse_doubtful(store, homes)
+    refuse_doubtful(store, homes, uid)
     for home in homes:
         if not dry_run:
             move(home)
@@ -90,6 +103,6 @@ def main(store, dry_run):
 
 if __name__ == "__main__":
     try:
-        main(pathlib.Path(sys.argv[1]), "--dry-run" in sys.argv[2:])
+        main(pathlib.Path(sys.argv[1]), int(sys.argv[2]), "--dry-run" in sys.argv[3:])
     except (OSError, Refused) as exc:
         sys.exit(str(exc))

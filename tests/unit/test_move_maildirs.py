@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -25,8 +26,9 @@ def home(tmp_path):
     return path
 
 
-def move(store, *options):
-    return subprocess.run([sys.executable, PROGRAM, store, *options], check=False, capture_output=True, text=True)
+def move(store, *options, uid=None):
+    uid = os.getuid() if uid is None else uid
+    return subprocess.run([sys.executable, PROGRAM, store, str(uid), *options], check=False, capture_output=True, text=True)
 
 
 def files(home):
@@ -98,6 +100,14 @@ def test_refuses_a_mailbox_that_lies_elsewhere(tmp_path, home, place):
     assert done.returncode == 1
     assert done.stderr.startswith(f"Nothing is moved: {store / 'example.com/bob' if 'bob' in place else store / place / 'cur'} leads out of")
     assert files(store / "example.com" / "alice") == sorted(MAIL + REST)
+
+
+def test_refuses_mail_of_another_user(tmp_path, home):
+    for dummy in range(2):
+        done = move(tmp_path, uid=os.getuid() + 1)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Nothing is moved: {home} belongs to the user number {os.getuid()}, not {os.getuid() + 1}.")
+        assert move(tmp_path).returncode == 0  # the second time, the mail is in its place
 
 
 def test_does_not_follow_links(tmp_path, home):
