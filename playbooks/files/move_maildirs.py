@@ -5,7 +5,8 @@
 
 usage: move_maildirs.py STORE UID [--dry-run]
 
-UID is the number of the user that all mail belongs to. Dovecot must not be running. Says a line for each mailbox that is moved. What is interrupted is finished by the next run.
+UID is the number of the user that all mail belongs to. Dovecot must not be running. What is not understood is refused, and
+nothing is moved then. Says a line for each mailbox that is moved. What is interrupted is finished by the next run.
 """
 
 import os
