@@ -65,7 +65,7 @@ def _run(params, check_mode):
         changes = plan(state, params["login_db"], migrations)
         adoption = []
         if changes and not check_mode:
-            adoption = _apply(server, params, changes, state.locked_out)
+            adoption = _apply(server, params, changes, state)
         elif state.database and any(change.migration for change in changes):
             adoption = _rehearse(params, changes)
     return {
@@ -100,12 +100,15 @@ def _locked_out(state, params):
     )
 
 
-def _apply(server, params, changes, locked_out):
-    _execute_stage(server, changes, SERVER)
-    _set_passwords(server, params, locked_out)
+def _apply(server, params, changes, state):
+    if not state.database:
+        # A database cannot be made in a transaction; where there is one, all is done in it or nothing
+        _execute_stage(server, changes, SERVER)
+        changes = [change for change in changes if change.stage != SERVER]
     with connect(params) as connection, connection.transaction():
         adoption = _change_database(connection, params, changes)
-    for role in sorted(locked_out):
+    _set_passwords(server, params, state.locked_out)
+    for role in sorted(state.locked_out):
         credentials.require_login(params["credentials_directory"], role, params)
     return adoption
 
@@ -115,7 +118,6 @@ def _rehearse(params, changes):
     with connect(params) as connection, connection.transaction(force_rollback=True):
         # Whoever uses the tables shall not have to wait for a rehearsal that waits for somebody else
         connection.execute("SET LOCAL lock_timeout = '5s'")
-        _execute_stage(connection, changes, SERVER)
         return _change_database(connection, params, changes)
 
 
@@ -124,6 +126,7 @@ def _change_database(connection, params, changes):
     told = []
     connection.add_notice_handler(lambda notice: told.append(notice.message_primary) if notice.sqlstate == _TOLD else None)
     connection.execute("SELECT set_config('mail.set_aside', %s, true)", ("on" if params["set_aside"] else "off",))
+    _execute_stage(connection, changes, SERVER)
     _execute_stage(connection, changes, LOGIN_USER)
     connection.execute(f"SET LOCAL ROLE {OWNER}")
     _execute_stage(connection, changes, AS_OWNER)

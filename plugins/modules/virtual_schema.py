@@ -45,6 +45,8 @@ options:
         only the database's owner can read. Without it they are named, and nothing is changed.
       - These are rows without an address or a password, those of a domain that is not in C(virtual_domains), and all but
         one of those that are the same but for upper and lower case. The one in lower case stays, else that with the lowest number.
+      - Addresses that the other modules would refuse, and aliases that lead nowhere, stay as they are; the former are named.
+      - If a foreign key of another table would change or delete rows there, nothing is changed, and the key is named.
     type: bool
     default: false
   credentials_directory:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -25,8 +26,9 @@ def home(tmp_path):
     return path
 
 
-def move(store, *options):
-    return subprocess.run([sys.executable, PROGRAM, store, *options], check=False, capture_output=True, text=True)
+def move(store, *options, uid=None):
+    uid = os.getuid() if uid is None else uid
+    return subprocess.run([sys.executable, PROGRAM, store, str(uid), *options], check=False, capture_output=True, text=True)
 
 
 def files(home):
@@ -75,11 +77,45 @@ def test_refuses_to_mix_two_mailboxes(tmp_path, home):
     assert files(home) == before
 
 
-def test_says_what_cannot_be_read(tmp_path):
-    done = move(tmp_path / "nowhere")
-    assert done.returncode == 1 and "nowhere" in done.stderr and "Traceback" not in done.stderr
+@pytest.mark.parametrize("folder", ["Archive", "Archive/2019", ".Archive/2019/January"])
+def test_refuses_folders_of_another_layout(tmp_path, home, folder):
+    (home / folder / "cur").mkdir(parents=True)
+    before = files(home)
+    for options in ([], ["--dry-run"]):
+        done = move(tmp_path, *options)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Nothing is moved: there is mail in {home / folder}, which is no folder")
+    assert files(home) == before
+
+
+@pytest.mark.parametrize("place", ["example.com/bob", "example.org"])
+def test_refuses_a_mailbox_that_lies_elsewhere(tmp_path, home, place):
+    store = tmp_path / "store"
+    store.mkdir()
+    home.parent.rename(store / "example.com")
+    there = tmp_path / "big disk"
+    (there / "cur" / "cur").mkdir(parents=True)
+    (store / place).symlink_to(there)
+    done = move(store)
+    assert done.returncode == 1
+    mailbox = store / place / ("cur" if place == "example.org" else "")
+    assert done.stderr.startswith(f"Nothing is moved: {mailbox} leads out of")
+    assert files(store / "example.com" / "alice") == sorted(MAIL + REST)
+
+
+def test_refuses_mail_of_another_user(tmp_path, home):
+    for dummy in range(2):
+        done = move(tmp_path, uid=os.getuid() + 1)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Nothing is moved: {home} belongs to the user number {os.getuid()}, not {os.getuid() + 1}.")
+        assert move(tmp_path).returncode == 0  # the second time, the mail is in its place
 
 
 def test_does_not_follow_links(tmp_path, home):
     (tmp_path / "example.com" / "mallory").symlink_to(home)
     assert move(tmp_path).stdout == "alice@example.com\n"
+
+
+def test_says_what_cannot_be_read(tmp_path):
+    done = move(tmp_path / "nowhere")
+    assert done.returncode == 1 and "nowhere" in done.stderr and "Traceback" not in done.stderr

@@ -94,6 +94,11 @@ def messages(client, folder):
     return sorted(found)
 
 
+def all_uids(client):
+    """{folder: (UIDVALIDITY, numbers of its messages)}, without empty folders."""
+    return {path: found for path, name in _listed(client.list()[1]).items() if (found := uids(client, name))[1]}
+
+
 def moment(line):
     """INTERNALDATE in seconds since the epoch: the two servers may be in different time zones."""
     return time.mktime(imaplib.Internaldate2tuple(line))

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _address
 from ansible_collections.virtmail.mailserver.plugins.modules import virtual_schema
 
 MIGRATIONS = pathlib.Path(__file__).parents[4] / "roles" / "postgres_mail" / "files" / "migrations"
@@ -61,9 +62,9 @@ def schema(bare_cluster, superuser, capsys):
 def sql(bare_cluster):
     """Execute statements in the database as any user; returns the rows."""
 
-    def execute(statement, user="postgres"):
+    def execute(statement, user="postgres", arguments=None):
         with psycopg.connect(host=bare_cluster["login_unix_socket"], user=user, dbname=NAME) as conn:
-            cursor = conn.execute(statement)
+            cursor = conn.execute(statement, arguments)
             return cursor.fetchall() if cursor.description else []
 
     return execute
@@ -276,7 +277,7 @@ INSERT INTO virtual_users (domain_id, password, email) VALUES
   (3, '$6$other$hash', 'alice@example.com'),
   (4, '{MD5}', 'carol@example.org'),
   (1, 'secret word', 'dave@example.com'),
-  (1, 'abcdefghijklm', 'erin@example.com'),
+  (1, 'abJnggxhB/yWI', 'erin@example.com'),
   (1, '$y$j9T$salt$hash', 'frank@example.com'),
   (1, NULL, 'grace@example.com'),
   (1, '$6$salt$hash', NULL),
@@ -312,8 +313,8 @@ def test_sets_aside_what_prevents_adoption(schema, damaged, sql):
         (2, "bob@example.org", "{PLAIN}x"),
         (2, "carol@example.org", "{PLAIN-MD5}" + MD5),
         (3, "dave@example.com", "secret word"),
-        (3, "erin@example.com", "abcdefghijklm"),
-        (3, "frank@example.com", "$y$j9T$salt$hash"),
+        (3, "erin@example.com", "{CRYPT}abJnggxhB/yWI"),
+        (3, "frank@example.com", "{CRYPT}$y$j9T$salt$hash"),
     ]
     assert sql("SELECT source FROM virtual_aliases WHERE source LIKE 'self%'") == [("self@example.com",)]
     after, aside = dict(sql(ALL_ROWS)), sql("SELECT table_name, count(*) FROM mail_internal.set_aside GROUP BY 1")
@@ -333,11 +334,11 @@ def test_sets_aside_what_prevents_adoption(schema, damaged, sql):
         "set aside from virtual_users, id 11: the domain of no domain is not in virtual_domains",
         "set aside from virtual_aliases, id 4: info@example.com to alice@example.com is there as id 1",
         "set aside from virtual_aliases, id 5: the domain of lost@elsewhere.test is not in virtual_domains",
-        "passwords get a scheme in front: alice@example.com, carol@example.org",
+        "passwords get a scheme in front: alice@example.com, carol@example.org, erin@example.com, frank@example.com",
         "no login without a new password, as the stored one is no hash: dave@example.com",
         "taken over: 2 domains, 6 users, 6 destinations of aliases",
     ]
-    for secret in (MD5, "$6$", "secret word", "abcdefghijklm"):
+    for secret in (MD5, "$6$", "secret word", "abJnggxhB/yWI"):
         assert secret not in json.dumps([answer["adoption"], answer["diff"]])
     again = schema(set_aside=True)
     assert not again["changed"] and not again["adoption"]
@@ -359,6 +360,192 @@ def test_a_rehearsal_tells_what_adoption_does_and_does_nothing(schema, damaged, 
     assert dump(bare_cluster) == before
     done = schema(set_aside=True)
     assert told["adoption"] == done["adoption"] and told["diff"] == done["diff"]
+
+
+def test_a_run_that_is_refused_leaves_all_as_it_was(schema, damaged, bare_cluster):
+    before = dump(bare_cluster)
+    schema(fails=True)
+    assert dump(bare_cluster) == before
+
+
+@pytest.fixture
+def tutorial(superuser, sql):
+    """Makes the database of a tutorial, with changes."""
+
+    def make(changes=""):
+        superuser.execute(f"CREATE DATABASE {NAME} TEMPLATE template0")
+        sql(TUTORIAL + changes)
+
+    return make
+
+
+def test_takes_lists_apart_that_have_members_in_common(schema, tutorial, sql):
+    tutorial(
+        """
+        ALTER TABLE virtual_aliases ADD UNIQUE (source, destination);
+        INSERT INTO virtual_aliases (domain_id, source, destination) VALUES
+          (1, 'crew@example.com', 'bob@example.org'),
+          (1, 'crew@example.com', 'bob@example.org, alice@example.com, Bob@example.org');
+        """
+    )
+    adoption = schema(set_aside=True)["adoption"]
+    assert sql("SELECT destination FROM virtual_aliases WHERE source = 'crew@example.com' ORDER BY 1") == [
+        ("alice@example.com",),
+        ("bob@example.org",),
+    ]
+    assert [line for line in adoption if "set aside" in line] == [
+        f"set aside from virtual_aliases, id {number}: crew@example.com to bob@example.org is there as id 4" for number in (5, 9)
+    ]
+
+
+def test_gives_rows_without_a_number_of_their_own_a_new_one(schema, tutorial, sql):
+    tutorial(
+        """
+        ALTER TABLE virtual_users DROP CONSTRAINT virtual_users_pkey, ALTER id DROP NOT NULL;
+        INSERT INTO virtual_users (id, domain_id, password, email) VALUES
+          (1, 1, '{PLAIN}x', 'carol@example.com'), (NULL, 1, '{PLAIN}x', 'dave@example.com');
+        """
+    )
+    assert "rows of virtual_users get a number of their own: carol@example.com, dave@example.com" in schema()["adoption"]
+    assert sql("SELECT id, email FROM virtual_users ORDER BY id") == [
+        (1, "alice@example.com"),
+        (2, "bob@example.org"),
+        (3, "carol@example.com"),
+        (4, "dave@example.com"),
+    ]
+
+
+def test_takes_lists_apart_whatever_gives_the_numbers(schema, tutorial, sql):
+    tutorial(
+        """
+        ALTER TABLE virtual_aliases ALTER id DROP DEFAULT;
+        DROP SEQUENCE virtual_aliases_id_seq;
+        ALTER TABLE virtual_aliases ALTER id ADD GENERATED ALWAYS AS IDENTITY (START 4);
+        """
+    )
+    schema()
+    assert sql("SELECT count(*) FROM virtual_aliases") == [(5,)]
+    sql("INSERT INTO virtual_aliases (domain_id, source, destination) VALUES (1, 'x@example.com', 'y@example.com')", "mail_admin")
+    assert sql("SELECT max(id) FROM virtual_aliases") == [(6,)]
+
+
+def test_takes_no_rows_of_other_tables_along(schema, tutorial, sql, bare_cluster):
+    tutorial(
+        """
+        CREATE TABLE notes (user_id integer REFERENCES virtual_users (id) ON DELETE CASCADE);
+        INSERT INTO virtual_users (domain_id, password, email) VALUES (1, 'x', 'alice@example.com');
+        INSERT INTO notes VALUES (1), (2);
+        """
+    )
+    before = dump(bare_cluster)
+    answer = schema(set_aside=True, fails=True)
+    assert "notes refers to virtual_users" in answer["msg"] and "notes_user_id_fkey" in answer["msg"]
+    assert dump(bare_cluster) == before
+    sql("DELETE FROM virtual_users WHERE id = 3")
+    schema(set_aside=True)
+    assert sql("SELECT user_id FROM notes ORDER BY 1") == [(1,), (2,)]
+
+
+def test_takes_what_is_empty_for_what_is_not_there(schema, tutorial, sql):
+    tutorial(
+        """
+        INSERT INTO virtual_domains (name) VALUES (' ');
+        INSERT INTO virtual_users (domain_id, password, email) VALUES (1, '', 'carol@example.com');
+        INSERT INTO virtual_aliases (domain_id, source, destination) VALUES (1, 'empty@example.com', ' , ');
+        """
+    )
+    message = schema(fails=True)["msg"]
+    for fault in ("virtual_domains: id 3 has no name", "virtual_users: id 3 has no email or no password"):
+        assert fault in message
+    assert "virtual_aliases: id 4 has no source or no destination" in message
+    assert schema(set_aside=True)["adoption"][1:4] == [
+        "set aside from virtual_domains, id 3: it has no name",
+        "set aside from virtual_users, id 3: it has no email or no password",
+        "set aside from virtual_aliases, id 4: it has no source or no destination",
+    ]
+
+
+HASHES = {
+    "bcrypt": ("$2y$10$" + "a" * 53, "{BLF-CRYPT}"),
+    "des": ("abJnggxhB/yWI", "{CRYPT}"),
+    "md5": (MD5, "{PLAIN-MD5}"),
+    "md5crypt": ("$1$salt$" + "a" * 22, "{MD5-CRYPT}"),
+    "prefixed": ("{SSHA}c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0", ""),
+    "sha256": ("$5$salt$" + "a" * 43, "{SHA256-CRYPT}"),
+    "sha512": ("$6$salt$" + "a" * 86, "{SHA512-CRYPT}"),
+    "yescrypt": ("$y$j9T$salt$" + "a" * 43, "{CRYPT}"),
+}
+
+
+def test_what_was_adopted_can_be_declared(schema, tutorial, sql, bare_cluster, run_anywhere, tmp_path):
+    """The modules read what they give out, and find it as it is."""
+    values = ", ".join(f"(1, '{stored}', '{name}@example.com')" for name, (stored, dummy) in HASHES.items())
+    tutorial(f"DELETE FROM virtual_users; INSERT INTO virtual_users (domain_id, password, email) VALUES {values}")
+    schema()
+    for name, (stored, scheme) in HASHES.items():
+        assert sql(f"SELECT password FROM virtual_users WHERE email = '{name}@example.com'") == [(scheme + stored,)]
+    there = {**bare_cluster, "login_db": NAME}
+    path = str(tmp_path / "all.json")
+    assert "failed" not in run_anywhere("virtual_directory_info", **there, include_password_hashes=True, dest=path)
+    rows = json.loads((tmp_path / "all.json").read_text())
+    lists = {kind: rows[kind] for kind in ("domains", "users", "aliases")}
+    answer = run_anywhere("virtual_directory", **there, check=True, **lists)
+    assert not answer.get("failed"), answer["msg"]
+    assert not answer["changed"]
+
+
+def test_names_all_who_need_a_new_password(schema, tutorial):
+    users = [f"user{number:02}@example.com" for number in range(30)]
+    values = ", ".join(f"(1, 'in the clear', '{user}')" for user in users)
+    tutorial(f"INSERT INTO virtual_users (domain_id, password, email) VALUES {values}")
+    assert f"no login without a new password, as the stored one is no hash: {', '.join(users)}" in schema()["adoption"]
+
+
+LOCAL_PARTS = ["a", "a.b", "a..b", ".a", "a.", "a b", "a+b", "o'neil", "a_b-c", "jörg", "x" * 64, "x" * 65, "a!b", "a,b", '"a"']
+DOMAINS = ["example.net", "under_score.example", "-x.example", "x-.example", "a..example", "192.0.2.1", "x" * 64, "bücher.example"]
+ADDRESSES = [f"{local_part}@example.com" for local_part in LOCAL_PARTS] + [f"carol@{domain}" for domain in DOMAINS[:5]]
+
+
+def refused(parse, texts):
+    def is_refused(text):
+        try:
+            return parse(text) != text
+        except ValueError:
+            return True
+
+    return sorted(filter(is_refused, texts))
+
+
+def test_keeps_and_names_what_the_modules_would_refuse(schema, tutorial, sql):
+    tutorial("ALTER TABLE virtual_domains ALTER name TYPE text; ALTER TABLE virtual_users ALTER email TYPE text")
+    with_marks = "INSERT INTO {} SELECT 1, {} FROM unnest(%s::text[]) AS given"
+    sql("INSERT INTO virtual_domains (name) SELECT * FROM unnest(%s::text[])", arguments=[DOMAINS])
+    sql(with_marks.format("virtual_users (domain_id, password, email)", "'{PLAIN}x', given"), arguments=[ADDRESSES])
+    # A comma or a space in a destination would be the end of it
+    aliases = [address for address in ADDRESSES if not set(", ") & set(address)] + ["root", "@example.net", "@a..example"]
+    sql(with_marks.format("virtual_aliases (domain_id, source, destination)", "'all@example.com', given"), arguments=[aliases])
+    before = dict(sql(ALL_ROWS))
+    adoption = schema(set_aside=True)["adoption"]
+    kept = "kept, though the modules refuse such"
+    assert f"{kept} a domain: {', '.join(refused(_address.domain, DOMAINS))}" in adoption
+    assert f"{kept} a user: {', '.join(refused(_address.account, ADDRESSES))}" in adoption
+    wrong = refused(_address.address_or_domain, aliases)
+    assert f"{kept} an alias: {', '.join(f'all@example.com to {address}' for address in wrong)}" in adoption
+    assert dict(sql(ALL_ROWS)) == {name: number + ROWS_OF_LISTS.get(name, 0) for name, number in before.items()}
+
+
+def test_keeps_aliases_that_lead_nowhere(schema, tutorial, sql):
+    """They do no harm: mail for them is refused, as it was before."""
+    tutorial(
+        """
+        INSERT INTO virtual_aliases (domain_id, source, destination) VALUES
+          (1, 'ring@example.com', 'gnir@example.com'), (1, 'gnir@example.com', 'ring@example.com'),
+          (1, 'self@example.com', 'self@example.com'), (1, 'alice@example.com', 'alice@example.com');
+        """
+    )
+    assert not [line for line in schema(set_aside=True)["adoption"] if "set aside" in line]
+    answers = {name: sql(f"SELECT * FROM mail_lookup.alias('{name}@example.com')") for name in ("ring", "self", "alice")}
+    assert answers == {"ring": [], "self": [], "alice": [("alice@example.com",)]}
 
 
 def test_a_rehearsal_names_what_prevents_adoption(schema, damaged):
