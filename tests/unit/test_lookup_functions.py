@@ -153,7 +153,7 @@ def test_dovecot_sees_active_users_of_active_domains(ask):
         assert ask("passdb", absent) == ask("userdb", absent) == []
 
 
-def test_lookups_stay_fast_in_a_large_directory(ask, connection):
+def test_lookups_do_not_read_the_whole_of_a_large_directory(ask, connection):
     connection.execute(
         """
         INSERT INTO virtual_aliases (domain_id, source, destination)
@@ -162,9 +162,11 @@ def test_lookups_stay_fast_in_a_large_directory(ask, connection):
         """
     )
     connection.execute("ANALYZE")
-    connection.execute("SET statement_timeout = '200ms'")
-    assert ask("alias", "many777@a.test") == ["alice@a.test"]
-    assert ask("alias", "nobody@a.test") == []
+    for address, answers in ("many777@a.test", ["alice@a.test"]), ("nobody@a.test", []):
+        with connection.transaction():
+            assert ask("alias", address) == answers
+            read = "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'virtual_aliases'"
+            assert connection.execute(read).fetchone() == (0,)
 
 
 @pytest.fixture
@@ -178,7 +180,13 @@ def heard(ask, connection, database):
             (channel,) = other.execute("SELECT mail_lookup.channel()").fetchone()
             other.execute(f'LISTEN "{channel}"')
             connection.execute(statement)
-            return sorted(notice.payload for notice in other.notifies(timeout=0.2))
+            connection.execute("SELECT pg_notify(%s, 'end')", (channel,))
+            payloads = []
+            for notice in other.notifies(timeout=60):
+                if notice.payload == "end":
+                    break
+                payloads.append(notice.payload)
+            return sorted(payloads)
 
     return heard
 

@@ -78,6 +78,16 @@ CREATE FUNCTION pg_temp.is_empty(value text) RETURNS boolean
 LANGUAGE sql
 AS $$ SELECT coalesce(value, '') !~ '\S' $$;
 
+-- Is the domain of this address or alias in virtual_domains?
+CREATE FUNCTION pg_temp.has_domain(address text) RETURNS boolean
+LANGUAGE sql
+AS $$
+  SELECT EXISTS (
+    SELECT FROM public.virtual_domains AS domain
+    WHERE lower(domain.name) = lower(substring(address FROM '@([^@]*)$')) AND NOT pg_temp.is_empty(domain.name)
+  )
+$$;
+
 -- As the modules take them; see _address.py.
 CREATE FUNCTION pg_temp.is_domain(name text) RETURNS boolean
 LANGUAGE sql
@@ -169,7 +179,60 @@ INSERT INTO public.virtual_aliases (id, domain_id, source, destination)
 SELECT (SELECT max(id) FROM public.virtual_aliases) + row_number() OVER (ORDER BY id, place), domain_id, source, member
 FROM lists, unnest(members[2:]) WITH ORDINALITY AS further (member, place);
 
--- Rows that others stand in the way of, or that can be of no use. Their content may hold hashes: only the owner reads it.
+-- Rows that others stand in the way of, or that can be of no use. Of those that differ in case only, the one in lower case
+-- stays: it is the one that Postfix and Dovecot have found so far.
+CREATE TEMPORARY TABLE unusable ON COMMIT DROP AS
+SELECT 'virtual_domains' AS table_name, ctid AS place, id AS row_id, CASE
+  WHEN pg_temp.is_empty(name) THEN 'it has no name'
+  WHEN row_number() OVER same > 1 THEN format('%s is there as id %s', lower(name), first_value(id) OVER same)
+END AS reason
+FROM public.virtual_domains
+WINDOW same AS (PARTITION BY lower(name) ORDER BY name = lower(name) DESC, id)
+UNION ALL
+SELECT 'virtual_users', ctid, id, CASE
+  WHEN pg_temp.is_empty(email) OR pg_temp.is_empty(password) THEN 'it has no email or no password'
+  WHEN NOT pg_temp.has_domain(email) THEN format('the domain of %s is not in virtual_domains', email)
+  WHEN row_number() OVER same > 1 THEN format('%s is there as id %s', lower(email), first_value(id) OVER same)
+END
+FROM public.virtual_users
+WINDOW same AS (PARTITION BY lower(email) ORDER BY pg_temp.is_empty(password), email = lower(email) DESC, id)
+UNION ALL
+SELECT 'virtual_aliases', ctid, id, CASE
+  WHEN pg_temp.is_empty(source) OR pg_temp.is_empty(destination) THEN 'it has no source or no destination'
+  WHEN NOT pg_temp.has_domain(source) THEN format('the domain of %s is not in virtual_domains', source)
+  WHEN row_number() OVER same > 1
+    THEN format('%s to %s is there as id %s', lower(source), lower(destination), first_value(id) OVER same)
+END
+FROM public.virtual_aliases
+WINDOW same AS (PARTITION BY lower(source), lower(destination) ORDER BY source = lower(source) DESC, id);
+
+DELETE FROM unusable WHERE reason IS NULL;
+
+-- Rows of tables that are not ours would go with those that are set aside, or forget them.
+DO $faults$
+DECLARE
+  faults text;
+BEGIN
+  IF current_setting('mail.set_aside', true) IS DISTINCT FROM 'on' THEN
+    SELECT string_agg(format('%s, id %s: %s', table_name, row_id, reason), '; ' ORDER BY table_name, row_id) INTO faults FROM unusable;
+    IF faults IS NOT NULL THEN
+      RAISE EXCEPTION 'the existing tables cannot be taken over before this is corrected in them: %', faults;
+    END IF;
+  END IF;
+
+  SELECT string_agg(format('%s refers to %s by the foreign key %s', conrelid::regclass, relname, conname), '; ' ORDER BY conname)
+  INTO faults
+  FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid
+  WHERE contype = 'f' AND confdeltype IN ('c', 'd', 'n') AND relnamespace = 'public'::regnamespace
+    AND relname IN (SELECT table_name FROM unusable);
+  IF faults IS NOT NULL THEN
+    RAISE EXCEPTION 'rows that refer to those that are set aside would change or be lost: %; drop it first, and make it again '
+      'afterwards', faults;
+  END IF;
+END
+$faults$;
+
+-- Their content may hold hashes: only the owner reads it.
 CREATE TABLE mail_internal.set_aside (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   at timestamptz NOT NULL DEFAULT now(),
@@ -179,130 +242,27 @@ CREATE TABLE mail_internal.set_aside (
   content jsonb NOT NULL
 );
 
--- Of rows that differ in case only, the one in lower case stays: it is the one that Postfix and Dovecot have found so far.
-DO $set_aside$
-BEGIN
-  IF current_setting('mail.set_aside', true) IS DISTINCT FROM 'on' THEN
-    RETURN;
-  END IF;
+INSERT INTO mail_internal.set_aside (table_name, row_id, reason, content)
+SELECT table_name, row_id, reason, to_jsonb(domain)
+FROM unusable JOIN public.virtual_domains AS domain ON table_name = 'virtual_domains' AND domain.ctid = place
+ORDER BY row_id;
 
-  WITH judged AS (
-    SELECT ctid, CASE
-      WHEN pg_temp.is_empty(name) THEN 'it has no name'
-      WHEN row_number() OVER same > 1 THEN format('%s is there as id %s', lower(name), first_value(id) OVER same)
-    END AS reason
-    FROM public.virtual_domains
-    WINDOW same AS (PARTITION BY lower(name) ORDER BY name = lower(name) DESC, id)
-  ), gone AS (
-    DELETE FROM public.virtual_domains AS domain USING judged
-    WHERE domain.ctid = judged.ctid AND judged.reason IS NOT NULL
-    RETURNING domain.id, judged.reason, to_jsonb(domain) AS content
-  )
-  INSERT INTO mail_internal.set_aside (table_name, row_id, reason, content)
-  SELECT 'virtual_domains', id, reason, content FROM gone ORDER BY id;
+INSERT INTO mail_internal.set_aside (table_name, row_id, reason, content)
+SELECT table_name, row_id, reason, to_jsonb(account)
+FROM unusable JOIN public.virtual_users AS account ON table_name = 'virtual_users' AND account.ctid = place
+ORDER BY row_id;
 
-  WITH judged AS (
-    SELECT ctid, CASE
-      WHEN pg_temp.is_empty(email) OR pg_temp.is_empty(password) THEN 'it has no email or no password'
-      WHEN NOT EXISTS (
-        SELECT FROM public.virtual_domains AS domain WHERE lower(domain.name) = lower(substring(email FROM '@([^@]*)$'))
-      ) THEN format('the domain of %s is not in virtual_domains', email)
-      WHEN row_number() OVER same > 1 THEN format('%s is there as id %s', lower(email), first_value(id) OVER same)
-    END AS reason
-    FROM public.virtual_users
-    WINDOW same AS (PARTITION BY lower(email) ORDER BY pg_temp.is_empty(password), email = lower(email) DESC, id)
-  ), gone AS (
-    DELETE FROM public.virtual_users AS account USING judged
-    WHERE account.ctid = judged.ctid AND judged.reason IS NOT NULL
-    RETURNING account.id, judged.reason, to_jsonb(account) AS content
-  )
-  INSERT INTO mail_internal.set_aside (table_name, row_id, reason, content)
-  SELECT 'virtual_users', id, reason, content FROM gone ORDER BY id;
+INSERT INTO mail_internal.set_aside (table_name, row_id, reason, content)
+SELECT table_name, row_id, reason, to_jsonb(alias)
+FROM unusable JOIN public.virtual_aliases AS alias ON table_name = 'virtual_aliases' AND alias.ctid = place
+ORDER BY row_id;
 
-  WITH judged AS (
-    SELECT ctid, CASE
-      WHEN pg_temp.is_empty(source) OR pg_temp.is_empty(destination) THEN 'it has no source or no destination'
-      WHEN NOT EXISTS (
-        SELECT FROM public.virtual_domains AS domain WHERE lower(domain.name) = lower(substring(source FROM '@([^@]*)$'))
-      ) THEN format('the domain of %s is not in virtual_domains', source)
-      WHEN row_number() OVER same > 1
-        THEN format('%s to %s is there as id %s', lower(source), lower(destination), first_value(id) OVER same)
-    END AS reason
-    FROM public.virtual_aliases
-    WINDOW same AS (PARTITION BY lower(source), lower(destination) ORDER BY source = lower(source) DESC, id)
-  ), gone AS (
-    DELETE FROM public.virtual_aliases AS alias USING judged
-    WHERE alias.ctid = judged.ctid AND judged.reason IS NOT NULL
-    RETURNING alias.id, judged.reason, to_jsonb(alias) AS content
-  )
-  INSERT INTO mail_internal.set_aside (table_name, row_id, reason, content)
-  SELECT 'virtual_aliases', id, reason, content FROM gone ORDER BY id;
-END
-$set_aside$;
+DELETE FROM public.virtual_domains USING unusable WHERE table_name = 'virtual_domains' AND virtual_domains.ctid = place;
+DELETE FROM public.virtual_users USING unusable WHERE table_name = 'virtual_users' AND virtual_users.ctid = place;
+DELETE FROM public.virtual_aliases USING unusable WHERE table_name = 'virtual_aliases' AND virtual_aliases.ctid = place;
 
 SELECT pg_temp.tell(format('set aside from %s, id %s', table_name, row_id), ARRAY[reason])
 FROM mail_internal.set_aside ORDER BY id;
-
--- Rows of tables that are not ours would go with those that are set aside, or forget them.
-DO $foreign$
-DECLARE
-  faults text;
-BEGIN
-  SELECT string_agg(format('%s refers to %s by the foreign key %s', conrelid::regclass, relname, conname), '; ' ORDER BY conname)
-  INTO faults
-  FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid
-  WHERE contype = 'f' AND confdeltype IN ('c', 'd', 'n') AND relnamespace = 'public'::regnamespace
-    AND relname IN (SELECT table_name FROM mail_internal.set_aside);
-  IF faults IS NOT NULL THEN
-    RAISE EXCEPTION 'rows that refer to those that are set aside would change or be lost: %; drop it first, and make it again '
-      'afterwards', faults;
-  END IF;
-END
-$foreign$;
-
-DO $faults$
-DECLARE
-  faults text;
-BEGIN
-  SELECT string_agg(fault, '; ' ORDER BY fault) INTO faults
-  FROM (
-    SELECT format('virtual_domains: id %s has no name', id) AS fault
-    FROM public.virtual_domains WHERE pg_temp.is_empty(name)
-    UNION ALL
-    SELECT format('virtual_domains: %s is there %s times (ids %s)', lower(name), count(*), string_agg(id::text, ', '))
-    FROM public.virtual_domains WHERE NOT pg_temp.is_empty(name) GROUP BY lower(name) HAVING count(*) > 1
-    UNION ALL
-    SELECT format('virtual_users: id %s has no email or no password', id)
-    FROM public.virtual_users WHERE pg_temp.is_empty(email) OR pg_temp.is_empty(password)
-    UNION ALL
-    SELECT format('virtual_users: %s is there %s times (ids %s)', lower(email), count(*), string_agg(id::text, ', '))
-    FROM public.virtual_users WHERE NOT pg_temp.is_empty(email) GROUP BY lower(email) HAVING count(*) > 1
-    UNION ALL
-    SELECT format('virtual_users: the domain of %s is not in virtual_domains', email)
-    FROM public.virtual_users
-    WHERE NOT pg_temp.is_empty(email) AND NOT EXISTS (
-      SELECT FROM public.virtual_domains AS domain WHERE lower(domain.name) = lower(substring(email FROM '@([^@]*)$'))
-    )
-    UNION ALL
-    SELECT format('virtual_aliases: id %s has no source or no destination', id)
-    FROM public.virtual_aliases WHERE pg_temp.is_empty(source) OR pg_temp.is_empty(destination)
-    UNION ALL
-    SELECT format('virtual_aliases: %s to %s is there %s times (ids %s)',
-      lower(source), lower(destination), count(*), string_agg(id::text, ', '))
-    FROM public.virtual_aliases WHERE NOT (pg_temp.is_empty(source) OR pg_temp.is_empty(destination))
-    GROUP BY lower(source), lower(destination) HAVING count(*) > 1
-    UNION ALL
-    SELECT format('virtual_aliases: the domain of %s is not in virtual_domains', source)
-    FROM public.virtual_aliases
-    WHERE NOT pg_temp.is_empty(source) AND NOT EXISTS (
-      SELECT FROM public.virtual_domains AS domain WHERE lower(domain.name) = lower(substring(source FROM '@([^@]*)$'))
-    )
-  ) AS found;
-  IF faults IS NOT NULL THEN
-    RAISE EXCEPTION 'the existing tables cannot be taken over before this is corrected in them: %', faults;
-  END IF;
-END
-$faults$;
 
 SELECT pg_temp.tell('domains become lower case', array_agg(name ORDER BY name))
 FROM public.virtual_domains WHERE name <> lower(name);
@@ -401,5 +361,5 @@ SELECT pg_temp.tell('taken over', ARRAY[
 ])
 WHERE EXISTS (SELECT FROM public.virtual_domains);
 
-DROP FUNCTION pg_temp.tell(text, text[]), pg_temp.is_empty(text), pg_temp.is_alias(text), pg_temp.is_address(text, text),
-  pg_temp.is_domain(text), pg_temp.scheme_of(text);
+DROP FUNCTION pg_temp.tell(text, text[]), pg_temp.is_empty(text), pg_temp.has_domain(text), pg_temp.is_alias(text),
+  pg_temp.is_address(text, text), pg_temp.is_domain(text), pg_temp.scheme_of(text);
