@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psycopg
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -191,7 +193,8 @@ def test_the_module_does_what_check_mode_foretells(run, connection, steps):
             again = run("virtual_directory", **options)
             assert not again["changed"] and again["diff"] == {"before": "", "after": ""}
         for statement in meddling:
-            connection.execute(statement)
+            with contextlib.suppress(psycopg.errors.CheckViolation):  # an organization's limits hold for everybody
+                connection.execute(statement)
 
 
 @THOROUGH
