@@ -18,6 +18,10 @@ MAIL = ("tmp", "new", "cur")
 # What Dovecot keeps beside the mail: numbers and flags of messages, subscriptions, quota.
 CONTROL = ("dovecot-", "dovecot.index", "dovecot.list.index", "dovecot.mailbox.log")
 CONTROL_NAMES = ("subscriptions", "maildirsize")
+# Where the role dovecot has the mail of a home
+OURS = "Maildir"
+# What Dovecot's other formats keep messages in
+DBOX = "dbox-Mails"
 
 
 class Refused(Exception):
@@ -29,37 +33,55 @@ def subdirectories(path):
         return sorted(pathlib.Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
-def mailboxes(store):
-    """The homes that are Maildirs."""
-    return [home for domain in subdirectories(store) for home in subdirectories(domain) if (home / "cur").is_dir()]
+def homes_in(store):
+    return [home for domain in subdirectories(store) for home in subdirectories(domain)]
+
+
+def is_maildir(path):
+    return (path / "cur").is_dir()
 
 
 def is_folder(path):
-    return path.name.startswith(".") and (path / "cur").is_dir()
+    return path.name.startswith(".") and any((path / part).is_dir() for part in MAIL)
 
 
-def strange_folders(home):
-    """Mail below a home that is in no folder as Maildirs have them: another layout, which is not read here."""
+def strange_mail(store):
+    """Mail that is in no Maildir where tutorials have it, nor where ours is: another layout, which is not read here."""
+    for domain in subdirectories(store):
+        if is_maildir(domain):
+            yield domain
+        for home in subdirectories(domain):
+            yield from strange_mail_in(home)
+
+
+def strange_mail_in(home):
     for path in subdirectories(home):
-        if path.name in (*MAIL, "Maildir") or is_folder(path):
+        if path.name == OURS or is_maildir(home) and path.name in MAIL:
             continue
-        for place, names, dummy in os.walk(path):
-            if "cur" in names:
-                yield pathlib.Path(place)
+        yield from strange_mail_in(path) if is_maildir(home) and is_folder(path) else mail_below(path)
+
+
+def mail_below(path):
+    for place, names, dummy in os.walk(path):
+        if "cur" in names or "new" in names or DBOX in names:
+            yield pathlib.Path(place)
 
 
 def linked_elsewhere(store, homes):
-    """Mailboxes that are seen in the store and lie outside."""
+    """Mailboxes, and folders of them, that are seen in the store and lie elsewhere."""
     known = {home.resolve() for home in homes}
-    return sorted(path for path in store.glob("*/*") if (path / "cur").is_dir() and path.resolve() not in known)
+    for path in sorted(store.glob("*/*")):
+        if is_maildir(path) and path.resolve() not in known:
+            yield path
+    for home in homes:
+        yield from sorted(path for path in home.iterdir() if path.is_symlink() and path.is_dir() and path.name.startswith("."))
 
 
 def foreign_owners(store, uid):
     """Homes that the user of the mail could not read; those that are in their place already, too."""
-    for domain in subdirectories(store):
-        for home in subdirectories(domain):
-            if home.stat().st_uid != uid and ((home / "cur").is_dir() or (home / "Maildir").is_dir()):
-                yield home
+    for home in homes_in(store):
+        if home.stat().st_uid != uid and (is_maildir(home) or (home / OURS).is_dir()):
+            yield home
 
 
 def refuse_doubtful(store, homes, uid):
@@ -69,12 +91,12 @@ def refuse_doubtful(store, homes, uid):
             " Set dovecot_mail_uid to the number that all mail has."
         )
     for home in homes:
-        if (home / "Maildir" / "cur").exists():
+        if (home / OURS / "cur").exists():
             raise Refused(f"Nothing is moved: there is mail in {home} and in its Maildir. Bring it together by hand first.")
-        for path in strange_folders(home):
-            raise Refused(f"Nothing is moved: there is mail in {path}, which is no folder of a Maildir. Make it one by hand first.")
+    for path in strange_mail(store):
+        raise Refused(f"Nothing is moved: there is mail in {path}, which is no folder of a Maildir. Make it one by hand first.")
     for path in linked_elsewhere(store, homes):
-        raise Refused(f"Nothing is moved: {path} leads out of {store}. Bring the mail to that place by hand first.")
+        raise Refused(f"Nothing is moved: {path} leads elsewhere. Bring the mail to that place by hand first.")
 
 
 def belongs_to_mail(path):
@@ -82,11 +104,10 @@ def belongs_to_mail(path):
 
 
 def move(home):
-    target = home / "Maildir"
-    if not target.exists():
-        target.mkdir(mode=0o700)
-        owner = home.stat()
-        os.chown(target, owner.st_uid, owner.st_gid)
+    target = home / OURS
+    target.mkdir(mode=0o700, exist_ok=True)
+    owner = home.stat()
+    os.chown(target, owner.st_uid, owner.st_gid)
     names = [path.name for path in home.iterdir() if belongs_to_mail(path)]
     for name in [*sorted(names), *MAIL]:
         if (home / name).exists():
@@ -94,7 +115,7 @@ def move(home):
 
 
 def main(store, uid, dry_run):
-    homes = mailboxes(store)
+    homes = [home for home in homes_in(store) if is_maildir(home)]
     refuse_doubtful(store, homes, uid)
     for home in homes:
         if not dry_run:

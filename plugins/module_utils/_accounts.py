@@ -12,7 +12,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils import _address, _password
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _address, _foreign, _foreign_password
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import MailserverError
 from ansible_collections.virtmail.mailserver.plugins.module_utils._source import write_file
 
@@ -24,11 +24,11 @@ SPEC = {
     "passwd_file": {"type": "path", "default": "/etc/passwd", "no_log": False},
     "shadow_file": {"type": "path", "default": "/etc/shadow"},
     "aliases_file": {"type": "path", "default": "/etc/aliases"},
+    "known_users": {"type": "list", "elements": "str", "default": []},
+    "known_aliases": {"type": "list", "elements": "str", "default": []},
     "dest": {"type": "path"},
 }
 
-# Dovecot's names of what crypt(3) makes; see crypt(5)
-_SCHEMES = {"$6$": "SHA512-CRYPT", "$5$": "SHA256-CRYPT", "$1$": "MD5-CRYPT", "$2a$": "BLF-CRYPT", "$2b$": "BLF-CRYPT", "$2y$": "BLF-CRYPT"}
 _SECONDS_OF_A_DAY = 86400
 
 
@@ -59,30 +59,36 @@ def run_system_users_info():
 
 def read(domain, params):
     """What the files hold: the result to show, and the rows, which hold hashes."""
-    accounts = _accounts(params)
+    collector = _foreign.Collector(cleartext_passwords=False, spread=map)
+    collector.add_domain(f"domain {domain}", domain)
+    addresses = _add_users(collector, domain, params)
+    _add_aliases(collector, domain, params["aliases_file"], addresses)
+    directory = collector.directory()
+    users, aliases = directory.rows["users"], directory.rows["aliases"]
+    lists = _foreign.as_input(directory, with_hashes=True)
+    lists["users"] = [user for user in lists["users"] if user["email"] not in params["known_users"]]
+    lists["aliases"] = [alias for alias in lists["aliases"] if alias["source"] not in params["known_aliases"]]
+    accounts = [
+        {"account": name, "user": email, "active": users[email].values.active} for name, email in addresses.items() if email in users
+    ]
+    return {"accounts": accounts, "left_out": [reason.rstrip(".") for reason in directory.left_out]}, lists
+
+
+def _add_users(collector, domain, params):
+    """{account: address} of those that can be users."""
     shadow = {fields[0]: fields for fields in _fields(params["shadow_file"])}
-    users, left_out, addresses = {}, [], {}
-    for name, gecos in accounts:
+    addresses = {}
+    for name, gecos in _accounts(params):
         try:
             user = _user(name, gecos, domain, shadow.get(name))
-            if user["email"] in users:
+            if user["email"] in addresses.values():
                 raise _LeftOut(f"another account is {user['email']} already")
         except _LeftOut as exc:
-            left_out.append(f"account {name}: {exc}")
+            collector.leave_out(f"account {name}", str(exc))
         else:
-            users[user["email"]] = user
+            collector.add_user(f"account {name}", **user)
             addresses[name] = user["email"]
-    aliases, no_aliases = _aliases(params["aliases_file"], domain, addresses)
-    lists = {
-        "domains": [{"name": domain}],
-        "users": [users[email] for email in sorted(users)],
-        "aliases": [{"source": source, "destination": aliases[source]} for source in sorted(aliases)],
-    }
-    result = {
-        "accounts": [{"account": name, "user": email, "active": users[email]["active"]} for name, email in addresses.items()],
-        "left_out": left_out + no_aliases,
-    }
-    return result, lists
+    return addresses
 
 
 def _fields(path):
@@ -118,29 +124,25 @@ def _user(name, gecos, domain, shadow):
         raise _LeftOut(str(exc)) from None
     if shadow is None:
         raise _LeftOut("it has no line in the file of the passwords")
-    password_hash, is_locked = _hash(shadow[1])
+    password, is_locked = _hash(shadow[1])
     # An ampersand stands for the account's name in this field
     display_name = gecos.split(",")[0].replace("&", name.capitalize()).strip()
     return {
         "email": email,
-        "password_hash": password_hash,
+        "password": password,
         "display_name": "".join(letter for letter in display_name if letter.isprintable()),
         "active": not (is_locked or _is_expired(shadow)),
     }
 
 
 def _hash(field):
-    """The hash as Dovecot reads it, and whether it is locked."""
+    """The hash as it is stored, and whether it is locked."""
     text = field.lstrip("!")
     if text in ("", "*", "x"):
         raise _LeftOut("it has no password")
-    prefix = text[: text.find("$", 1) + 1]
-    password_hash = f"{{{_SCHEMES.get(prefix, 'CRYPT')}}}{text}"
-    try:
-        _password.check_hash(password_hash)
-    except ValueError:
-        raise _LeftOut("its password is not in a form that Dovecot reads") from None
-    return password_hash, text != field
+    if _foreign_password.read(text)[0] != "hash":
+        raise _LeftOut("its password is not in a form that Dovecot reads")
+    return text, text != field
 
 
 def _is_expired(shadow):
@@ -148,8 +150,24 @@ def _is_expired(shadow):
     return day.isdigit() and int(day) * _SECONDS_OF_A_DAY <= time.time()
 
 
+def _add_aliases(collector, domain, path, addresses):
+    taken, left_out = _aliases(path, domain, addresses)
+    for name in sorted(left_out):
+        collector.leave_out(f"alias {name}", left_out[name])
+    for source in sorted(taken):
+        row, destinations = f"alias {_address.local_part(source)}", taken[source]
+        if source in addresses.values():
+            if destinations == [source]:
+                continue
+            if source not in destinations:
+                reason = "it sends all mail of an account elsewhere: here the user gets a copy, as one that gets no mail is refused"
+                collector.leave_out(row, reason)
+                destinations.append(source)
+        collector.add_alias(row, source, destinations)
+
+
 def _aliases(path, domain, addresses):
-    """{source: destinations}, and what is left out."""
+    """{source: destinations}, and {name: reason} of what is left out."""
     given = _given_aliases(path)
     taken, left_out = {}, {}
     for name, targets in given.items():
@@ -161,7 +179,7 @@ def _aliases(path, domain, addresses):
         source, reason = dangling
         del taken[source]
         left_out[_address.local_part(source)] = reason
-    return taken, [f"alias {name}: {left_out[name]}" for name in sorted(left_out)]
+    return taken, left_out
 
 
 def _given_aliases(path):

@@ -11,13 +11,17 @@ upgrade.php, which makes them). The tables of tutorials: virtual_domains, virtua
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from typing import NamedTuple
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils import _address, _checks, _password, _plan
+from ansible_collections.virtmail.mailserver.plugins.module_utils import (
+    _address,
+    _checks,
+    _foreign_password,
+    _password,
+    _plan,
+)
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
     ALIAS,
     DOMAIN,
@@ -34,28 +38,6 @@ TABLES = {
     "tutorial": ("virtual_domains", "virtual_users", "virtual_aliases"),
 }
 
-_PREFIXED = re.compile(r"\{([A-Za-z0-9.-]+)\}(.*)", re.DOTALL)
-_SCHEMES_BY_START = {
-    "$1$": "MD5-CRYPT",
-    "$2a$": "BLF-CRYPT",
-    "$2b$": "BLF-CRYPT",
-    "$2x$": "BLF-CRYPT",
-    "$2y$": "BLF-CRYPT",
-    "$5$": "SHA256-CRYPT",
-    "$6$": "SHA512-CRYPT",
-    "$argon2i$": "ARGON2I",
-    "$argon2id$": "ARGON2ID",
-}
-# Other names of schemes, in Dovecot and in Courier's authlib
-_SCHEMES_BY_ALIAS = {
-    "DES-CRYPT": "CRYPT",
-    "HMAC-MD5": "CRAM-MD5",
-    "MD5RAW": "PLAIN-MD5",
-    "SHA1": "SHA",
-    "SHA512CRYPT": "SHA512-CRYPT",
-}
-_CLEARTEXT_SCHEMES = ("CLEAR", "CLEARTEXT", "PLAIN")
-_HASH_START = re.compile(r"\$[a-z0-9-]+\$")
 _LIST = re.compile(r"[\s,]+")
 
 
@@ -91,10 +73,10 @@ class Collector:
         self._add(DOMAIN, row, name=name, **values)
 
     def add_user(self, row, email, password, **values):
-        scheme, text = _read_password(password or "")
-        if scheme == "unreadable":
+        form, text = _foreign_password.read(password or "")
+        if form == "unreadable":
             self.leave_out(row, text)
-        elif scheme == "hash":
+        elif form == "hash":
             self._add(USER, row, email=email, password_hash=text, **values)
         elif self._cleartext_passwords:
             self._cleartext.append((len(self._candidates["users"]), email.strip().lower(), text))
@@ -202,62 +184,6 @@ def weak_warning(names, cap=20):
 def _hash_of_cleartext(item):
     dummy, email, text = item
     return _password.Password(text).stored_form(salt=hashlib.sha256(email.encode("utf-8")).digest()[:16])
-
-
-def _read_password(text):
-    """('hash', the stored form), ('cleartext', the password), or ('unreadable', why)."""
-    if not text:
-        return "unreadable", "it has no password"
-    prefixed = _PREFIXED.fullmatch(text)
-    if prefixed:
-        return _read_prefixed(prefixed[1].upper(), prefixed[2])
-    for start, scheme in _SCHEMES_BY_START.items():
-        if text.startswith(start):
-            return _as_known(scheme, text)
-    for scheme in ("PLAIN-MD5", "CRYPT"):  # 32 hexadecimal digits; what crypt(3) makes
-        if (scheme != "PLAIN-MD5" or len(text) == 32) and _is_known(f"{{{scheme}}}{text}"):
-            return "hash", f"{{{scheme}}}{text}"
-    if _HASH_START.match(text):
-        return "unreadable", "its password hash is not whole, or of a sort that Dovecot does not read: set a new password"
-    return "cleartext", text
-
-
-def _read_prefixed(name, text):
-    scheme, dummy, encoding = name.partition(".")
-    if scheme in _CLEARTEXT_SCHEMES and not encoding:
-        return ("cleartext", text) if text else ("unreadable", "it has no password")
-    if scheme == "MD5":
-        scheme = _scheme_of_md5(text)
-    scheme = _SCHEMES_BY_ALIAS.get(scheme, scheme)
-    try:
-        raw = {"": None, "HEX": bytes.fromhex, "B64": base64.b64decode, "BASE64": base64.b64decode}[encoding]
-        if raw:
-            text = raw(text).decode("ascii") if "$" in raw(text).decode("latin-1")[:1] else base64.b64encode(raw(text)).decode("ascii")
-    except (KeyError, ValueError, binascii.Error):
-        return "unreadable", f"its password has the scheme {name}, and cannot be read: set a new password"
-    return _as_known(scheme, text)
-
-
-def _scheme_of_md5(text):
-    """Dovecot's {MD5} is a hash of crypt(3) or hexadecimal digits, Courier's is in base64."""
-    if text.startswith("$1$"):
-        return "MD5-CRYPT"
-    return "PLAIN-MD5" if len(text) == 32 else "LDAP-MD5"
-
-
-def _as_known(scheme, text):
-    stored = f"{{{scheme}}}{text}"
-    if _is_known(stored):
-        return "hash", stored
-    return "unreadable", f"its password hash of the scheme {scheme} is not whole, or is not read by Dovecot: set a new password"
-
-
-def _is_known(stored):
-    try:
-        _password.check_hash(stored)
-    except ValueError:
-        return False
-    return True
 
 
 def read_tutorial(query, collector):

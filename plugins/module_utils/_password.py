@@ -105,6 +105,7 @@ _DIGESTS = {
     "SHA512": ("sha512", False),
     "SSHA512": ("sha512", True),
 }
+STORED_SCHEMES = (*_FORMS, *_DIGESTS)
 _PREFIXED = re.compile(r"\{([A-Z0-9-]+)\}(.*)", re.DOTALL)
 
 # Dovecot 2.4 refuses these unless it is told otherwise, and {CRYPT} of the last forms as well
@@ -232,7 +233,7 @@ def check_hash(text):
     if _verifier(text) is None:
         raise ValueError(
             "password_hash is not in a form that Dovecot reads: write {SCHEME} and the whole hash, with one of the"
-            f" schemes {', '.join((*_FORMS, *_DIGESTS))}"
+            f" schemes {', '.join(STORED_SCHEMES)}"
         )
 
 

@@ -59,6 +59,18 @@ options:
       - Taken are those that lead to addresses, to the accounts above, and to one another.
     type: path
     default: /etc/aliases
+  known_users:
+    description:
+      - Addresses of users that are in the directory already. They are not among the rows, so that what has been changed there stays.
+      - They are among the RV(accounts).
+    type: list
+    elements: str
+    default: []
+  known_aliases:
+    description: Sources of aliases that are in the directory already. They are not among the rows.
+    type: list
+    elements: str
+    default: []
   dest:
     description:
       - File on the managed host, with a name that ends in C(.json), that the rows are written to instead of being returned.
@@ -67,6 +79,7 @@ options:
     type: path
 notes:
   - A locked or expired account is an inactive user.
+  - A user whose alias sends all mail elsewhere gets a copy. What C(~/.forward) says is not read.
 seealso:
   - module: virtmail.mailserver.virtual_directory
     description: Writes what this module reads.

@@ -123,10 +123,13 @@ def main():
         },
         supports_check_mode=True,
     )
+    result, fault = {}, None
     try:
         result = run(module.params, module.check_mode)
     except MailserverError as exc:
-        module.fail_json(msg=str(exc))
+        fault = str(exc)
+    if fault:  # not while the exception is handled: Ansible could print its causes too, and PostgreSQL's show whole rows
+        module.fail_json(msg=fault)
     if not module._diff:
         result.pop("diff")
     module.exit_json(**result)

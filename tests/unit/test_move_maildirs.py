@@ -54,6 +54,14 @@ def test_a_dry_run_says_the_same_and_moves_nothing(tmp_path, home):
     assert files(home) == before
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory to somebody")
+def test_what_is_moved_belongs_to_the_owner_of_the_home(tmp_path, home):
+    os.chown(home, 5000, 5000)
+    (home / "Maildir").mkdir()  # made before an interruption, and not yet given away
+    assert move(tmp_path, uid=5000).returncode == 0
+    assert ((home / "Maildir").stat().st_uid, (home / "Maildir").stat().st_gid) == (5000, 5000)
+
+
 def test_finishes_what_was_interrupted(tmp_path, home):
     (home / "Maildir").mkdir()
     for name in (".Sent", "new", "dovecot-uidlist"):
@@ -77,15 +85,50 @@ def test_refuses_to_mix_two_mailboxes(tmp_path, home):
     assert files(home) == before
 
 
-@pytest.mark.parametrize("folder", ["Archive", "Archive/2019", ".Archive/2019/January"])
+@pytest.mark.parametrize(
+    "folder",
+    ["Archive", "Archive/2019", ".Archive/2019/January", ".Sent/2019", "../bob/mail", "../bob/mail/.Sent", "../b/bob"],
+)
 def test_refuses_folders_of_another_layout(tmp_path, home, folder):
     (home / folder / "cur").mkdir(parents=True)
     before = files(home)
     for options in ([], ["--dry-run"]):
         done = move(tmp_path, *options)
         assert done.returncode == 1
-        assert done.stderr.startswith(f"Nothing is moved: there is mail in {home / folder}, which is no folder")
+        place = pathlib.Path(os.path.normpath(home / folder))
+        assert f"Nothing is moved: there is mail in {place}, which is no folder" in done.stderr
     assert files(home) == before
+
+
+@pytest.mark.parametrize("directory", ["mdbox/mailboxes/INBOX/dbox-Mails", "sdbox/mailboxes/INBOX/dbox-Mails"])
+def test_refuses_other_formats(tmp_path, home, directory):
+    (home.parent / "bob" / directory).mkdir(parents=True)
+    done = move(tmp_path)
+    assert done.returncode == 1
+    assert f"there is mail in {(home.parent / 'bob' / directory).parent}, which is no folder" in done.stderr
+
+
+def test_refuses_a_maildir_in_the_place_of_a_domain(tmp_path, home):
+    (tmp_path / "carol" / "cur").mkdir(parents=True)
+    done = move(tmp_path)
+    assert done.returncode == 1
+    assert f"there is mail in {tmp_path / 'carol'}, which is no folder" in done.stderr
+
+
+def test_moves_a_folder_that_has_new_mail_only(tmp_path, home):
+    (home / ".Lists" / "new").mkdir(parents=True)
+    (home / ".Lists" / "new" / "6").write_text("new")
+    assert move(tmp_path).returncode == 0
+    assert files(home) == sorted([*MOVED, "Maildir/.Lists/new/6"])
+
+
+def test_refuses_a_folder_that_lies_elsewhere(tmp_path, home):
+    (tmp_path / "archive" / "old" / "cur").mkdir(parents=True)
+    (home / ".Old").symlink_to("../../archive/old")
+    done = move(tmp_path)
+    assert done.returncode == 1
+    assert f"{home / '.Old'} leads elsewhere" in done.stderr or "archive/old" in done.stderr
+    assert files(home) == sorted(MAIL + REST)
 
 
 @pytest.mark.parametrize("place", ["example.com/bob", "example.org"])
@@ -99,7 +142,7 @@ def test_refuses_a_mailbox_that_lies_elsewhere(tmp_path, home, place):
     done = move(store)
     assert done.returncode == 1
     mailbox = store / place / ("cur" if place == "example.org" else "")
-    assert done.stderr.startswith(f"Nothing is moved: {mailbox} leads out of")
+    assert done.stderr.startswith(f"Nothing is moved: {mailbox} leads elsewhere")
     assert files(store / "example.com" / "alice") == sorted(MAIL + REST)
 
 

@@ -48,17 +48,19 @@ stranger: somebody
 
 @pytest.fixture
 def read(tmp_path):
-    def read_here(**options):
-        for name, text in (("passwd", PASSWD), ("shadow", SHADOW), ("aliases", ALIASES)):
+    def read_here(aliases=ALIASES, **options):
+        for name, text in (("passwd", PASSWD), ("shadow", SHADOW), ("aliases", aliases)):
             (tmp_path / name).write_text(text)
         files = {f"{name}_file": str(tmp_path / name) for name in ("passwd", "shadow", "aliases")}
-        return _accounts.read("example.com", {"names": [], "uid_min": 1000, "uid_max": 59999, **files, **options})
+        defaults = {"names": [], "uid_min": 1000, "uid_max": 59999, "known_users": [], "known_aliases": []}
+        return _accounts.read("example.com", {**defaults, **files, **options})
 
     return read_here
 
 
 def test_accounts_become_users(read):
-    users = {user.pop("email"): user for user in read()[1]["users"]}
+    options = ("password_hash", "display_name", "active")
+    users = {user["email"]: {option: user[option] for option in options} for user in read()[1]["users"]}
     assert users == {
         "mia@example.com": {"password_hash": f"{{SHA512-CRYPT}}{SHA512}", "display_name": "Mia Example", "active": True},
         "max@example.com": {"password_hash": "{MD5-CRYPT}$1$saltsalt$" + "b" * 22, "display_name": "Max Example", "active": True},
@@ -89,6 +91,31 @@ def test_simple_aliases_are_taken(read):
         "root@example.com": ["mia@example.com"],
         "office@example.com": ["friend@example.net", "max@example.com", "mia@example.com"],
     }
+
+
+@pytest.mark.parametrize(
+    ("entry", "destinations"),
+    [("mia@example.net", ["mia@example.com", "mia@example.net"]), ("mia, mia@example.net", ["mia@example.com", "mia@example.net"])],
+)
+def test_an_account_keeps_a_copy_of_what_is_sent_on(read, entry, destinations):
+    result, lists = read(aliases=f"mia: {entry}\n")
+    assert [(alias["source"], alias["destination"]) for alias in lists["aliases"]] == [("mia@example.com", destinations)]
+    assert any(each.startswith("alias mia: it sends all mail of an account elsewhere") for each in result["left_out"]) == ("," not in entry)
+
+
+def test_aliases_that_lead_nowhere_prevent_nothing(read):
+    result, lists = read(aliases="mia: mia\nself: self\nround: about\nabout: round\noffice: max\n")
+    assert {"mia@example.com", "self@example.com", "about@example.com"}.isdisjoint(alias["source"] for alias in lists["aliases"])
+    assert len(lists["users"]) == 4
+    said = "\n".join(result["left_out"])
+    assert "alias self: the alias leads only to itself" in said and "a loop" in said
+
+
+def test_what_is_known_is_no_row(read):
+    result, lists = read(known_users=["mia@example.com", "lea@example.com"], known_aliases=["root@example.com"])
+    assert [user["email"] for user in lists["users"]] == ["max@example.com", "old@example.com"]
+    assert [alias["source"] for alias in lists["aliases"]] == ["office@example.com", "postmaster@example.com"]
+    assert {"account": "mia", "user": "mia@example.com", "active": True} in result["accounts"]
 
 
 def test_the_result_holds_no_hash(read):

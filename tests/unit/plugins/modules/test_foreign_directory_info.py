@@ -274,6 +274,13 @@ def test_unreadable_hash_is_left_out(tutorial, stored):
     assert answer["left_out"][0].startswith("virtual_users alice@example.com: it")
 
 
+@pytest.mark.parametrize("stored", ["{hunter2}", "{hunter2}xyz"])
+def test_a_password_between_braces_is_not_repeated(tutorial, stored):
+    tutorial.add("virtual_users", id=1, domain_id=1, email="alice@example.com", password=stored)
+    (reason,) = tutorial.read("tutorial", cleartext_passwords=True)["left_out"]
+    assert "hunter2" not in reason.lower()
+
+
 @pytest.mark.parametrize("stored", ["secret", "{PLAIN}secret", "{CLEARTEXT}secret"])
 def test_password_in_the_clear(tutorial, run, stored):
     tutorial.add("virtual_users", id=1, domain_id=1, email="Alice@example.com", password=stored)
