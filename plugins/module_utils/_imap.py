@@ -5,12 +5,13 @@
 
 """IMAP as both servers of an adoption speak it (RFC 3501): folders and messages over Python's own client.
 
-A folder is known by its path, a tuple of names in modified UTF-7 without separators and without the namespace's prefix, so that
-the same folder has the same path on a server with INBOX.Sent and on one with Sent.
+A folder has its name on a server, and a path: a tuple of names in modified UTF-7 without separators and without the namespace's
+prefix, so that the same folder has the same path on a server with INBOX.Sent and on one with Sent.
 """
 
 from __future__ import annotations
 
+import base64
 import imaplib
 import re
 import shlex
@@ -21,12 +22,19 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._connection im
 
 DOVECOT_IMAP = "/usr/lib/dovecot/imap"
 TIMEOUT = 300
+LATEST = 2**32 - 1
 # Stands in for our separator where it is part of a folder's name; Dovecot's dsync_alt_char
 ALTERNATIVE = "_"
 
-_PERSONAL = re.compile(rb'\(\("((?:[^"\\]|\\.)*)" (?:"(\\?.)"|NIL)')
-_FOREIGN = re.compile(rb'\("((?:[^"\\]|\\.)+)" (?:"\\?."|NIL)')
-_LISTED = re.compile(rb'\(([^)]*)\) (?:"(\\?.)"|NIL) (.*)', re.DOTALL)
+_SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Answered", "\\Deleted", "\\Draft", "\\Flagged", "\\Seen")}
+# An atom (RFC 3501, section 9) of no more letters than Dovecot takes
+_KEYWORD = re.compile(r"[!#$&'+-\[^-z|}~]{1,50}")
+_LISTED = re.compile(rb'\(([^)]*)\) (?:("\\?.")|NIL) (.*)', re.DOTALL)
+_TOKEN = re.compile(rb'[()]|"(?:[^"\\]|\\.)*"|[^\s()"]+')
+_BODY = re.compile(rb'\bBODY\[[A-Z]*\] (?:"((?:[^"\\]|\\.)*)"|NIL)', re.DOTALL)
+_BAD = re.compile(r" command error: BAD \[b?['\"]?(.*?)['\"]?\]$", re.DOTALL)
+_TIMES = re.compile(r" \([\d. +]+ secs\)\.?$")  # which Dovecot tells
+_END_OF_HEADER = re.compile(rb"(?:\A|\n)\r?\n")
 _UIDNEXT = re.compile(rb"\bUIDNEXT (\d+)")
 _UID = re.compile(rb"\bUID (\d+)")
 _FLAGS = re.compile(rb"\bFLAGS \(([^)]*)\)")
@@ -38,8 +46,8 @@ class Session:
 
     def __init__(self, client):
         self._client = client
-        self.prefix, self.separator, self._foreign = self._namespace()
-        self._names = {}
+        self._own, self._foreign = self._namespaces()
+        self.prefix, self.separator = self._own[0]
 
     def __enter__(self):
         return self
@@ -50,101 +58,92 @@ class Session:
         except (OSError, imaplib.IMAP4.error):
             self._client.shutdown()
 
-    def _namespace(self):
-        """Prefix and separator of the user's own folders, and the prefixes of those of others (RFC 2342)."""
-        if "NAMESPACE" not in self._client.capabilities:
-            return "", self._separator(), []
-        answer = self._ask("namespace")[0]
-        own = _PERSONAL.match(answer)
-        if not own:
-            return "", self._separator(), []
-        foreign = [_text(prefix) for prefix in _FOREIGN.findall(answer[own.end() :])]
-        return _text(own[1]), _text(own[2] or b""), [prefix for prefix in foreign if prefix]
+    def _namespaces(self):
+        """(prefix, separator) of each of the user's own namespaces, and of those of others."""
+        # Asked again: to those who have logged in a server may tell more.
+        own, foreign = [], []
+        if b"NAMESPACE" in (self._ask("capability")[-1] or b"").upper().split():
+            own, foreign = namespaces_in(_in_one_piece(self._ask("namespace")))
+        return own or [("", self._separator())], foreign
 
     def _separator(self):
         listed = self._list("list", '""', '""')
         return listed[0][1] if listed else ""
 
     def _ask(self, command, *arguments):
-        status, data = getattr(self._client, command)(*arguments)
+        """The data of an answer; MailserverError if it is no, after which the connection goes on."""
+        try:
+            status, data = getattr(self._client, command)(*arguments)
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error as exc:
+            bad = _BAD.search(str(exc))
+            if not bad:
+                raise
+            status, data = "BAD", [bad[1].encode("utf-8", "replace")]
         if status != "OK":
+            verb = arguments[0] if command in ("uid", "xatom") else command.upper()
             reason = b" ".join(part for part in data if isinstance(part, bytes)).decode("utf-8", "replace")
-            raise MailserverError(f"the server refuses {command.upper()} {' '.join(map(str, arguments[:1]))}: {reason}")
+            raise MailserverError(f"the server refuses {verb}: {_TIMES.sub('', reason)}")
         return data
 
     def _list(self, command, *arguments):
-        """(flags, separator, name) of each folder."""
-        found = []
-        for part in self._ask(command, *arguments):
-            if not part:
-                continue
-            line, name = part if isinstance(part, tuple) else (part, None)
-            match = _LISTED.match(line)
-            if match:
-                flags = {flag.lower() for flag in _text(match[1]).split()}
-                found.append((flags, _text(match[2] or b""), _text(name) if name is not None else _unquoted(match[3])))
-        return found
+        return listed_in(self._ask(command, *arguments))
 
     def folders(self):
-        """Paths of the user's own folders that can hold messages."""
-        self._names = {}
-        for flags, dummy, name in self._list("list", '""', '"*"'):
-            path = self._path(name)
-            if path and not flags & {"\\noselect", "\\nonexistent"}:
-                self._names[path] = name
-        return list(self._names)
+        """{name: path} of the user's own folders that can hold messages; two of them may have the same path."""
+        listed = self._list("list", '""', '"*"')
+        for prefix, dummy in self._own[1:]:  # which may be listed only if asked for
+            listed += self._list("list", '""', _quoted(f"{prefix}*"))
+        names = [name for flags, dummy, name in listed if not flags & {"\\noselect", "\\nonexistent"}]
+        paths = {name: path_of(name, self._own, self._foreign) for name in names}
+        return {name: path for name, path in paths.items() if path}
 
     def subscriptions(self):
-        return {path for path in (self._path(name) for dummy, dummy, name in self._list("lsub", '""', '"*"')) if path}
+        """Names of folders."""
+        return {name for dummy, dummy, name in self._list("lsub", '""', '"*"')}
 
-    def _path(self, name):
-        """None for folders of others."""
-        if name.upper() == "INBOX":
-            return ("INBOX",)
-        if any(name.startswith(prefix) for prefix in self._foreign) or not name.startswith(self.prefix):
-            return None
-        rest = name[len(self.prefix) :]
-        return tuple(rest.split(self.separator)) if self.separator else (rest,)
+    def name_of(self, path):
+        """The name that a folder with this path has, or would have, on this server."""
+        return name_of(path, self.prefix, self.separator)
 
-    def _name(self, path):
-        if path in self._names:
-            return self._names[path]
-        if path == ("INBOX",):
-            return "INBOX"
-        return self.prefix + self.separator.join(self._local_part(part) for part in path)
+    def masks_without(self, names):
+        return masks_without(names, self._own, self._foreign)
 
-    def _local_part(self, part):
-        return part.replace(self.separator, ALTERNATIVE) if self.separator else part
-
-    def make(self, path, is_subscribed):
+    def make(self, name, is_subscribed):
         """Create the folder if it is not there; tells whether it was not."""
-        name = self._name(path)
-        if self._list("list", '""', _quoted(name)):
+        try:
+            # LIST would take the name for a pattern, and list what is no more than the parent of others.
+            self._ask("status", _quoted(name), "(MESSAGES)")
             return False
-        self._ask("create", _quoted(name))
+        except MailserverError:
+            self._ask("create", _quoted(name))
         if is_subscribed:
             self._ask("subscribe", _quoted(name))
         return True
 
-    def select(self, path, readonly=True):
+    def select(self, name, readonly=True):
         """UIDVALIDITY of the folder that the following calls are about."""
-        self._ask("select", _quoted(self._name(path)), readonly)
+        self._ask("select", _quoted(name), readonly)
         return int(self._client.response("UIDVALIDITY")[1][0] or 0)
+
+    def unsubscribe(self, name):
+        self._ask("unsubscribe", _quoted(name))
 
     def count(self):
         """How many messages there are in all folders."""
-        return sum(self._messages_in(path) for path in self.folders())
+        return sum(self._messages_in(name) for name in self.folders())
 
     def is_unused(self):
         """Has the user never had a message here?"""
         return self.count() == 0 and _UIDNEXT.search(self._ask("status", "INBOX", "(UIDNEXT)")[0])[1] == b"1"
 
-    def _messages_in(self, path):
-        answer = self._ask("status", _quoted(self._name(path)), "(MESSAGES)")[-1]
+    def _messages_in(self, name):
+        answer = self._ask("status", _quoted(name), "(MESSAGES)")[-1]
         return int(re.search(rb"MESSAGES (\d+)", answer)[1])
 
     def flags(self, uids="1:*"):
-        """{uid: flags} without \\Recent, which is no property of a message."""
+        """{uid: flags}"""
         return {uid: _flags_in(line) for uid, line in self._fetch(uids, "(UID FLAGS)") if _FLAGS.search(line)}
 
     def dates(self):
@@ -171,16 +170,13 @@ class Session:
                 yield int(uid[1]), line
 
     def _literal(self, uid, items):
-        """The items before and behind the text, and the text."""
-        data = self._ask("uid", "FETCH", str(uid), items)
-        for number, part in enumerate(data):
-            if isinstance(part, tuple):
-                behind = data[number + 1] if number + 1 < len(data) and isinstance(data[number + 1], bytes) else b""
-                return part[0] + b" " + behind, part[1]
-        return b"", None
+        return text_in(self._ask("uid", "FETCH", str(uid), items))
 
-    def append(self, path, message):
-        self._ask("append", _quoted(self._name(path)), f"({' '.join(sorted(message.flags))})", _internal_date(message.date), message.text)
+    def append(self, name, message):
+        # As it is: imaplib's own append() makes CRLF of each CR, which breaks signatures.
+        self._client.literal = message.text
+        flags = " ".join(sorted(kept_flags(message.flags)))
+        self._ask("xatom", "APPEND", _quoted(name), f"({flags})", _internal_date(message.date))
 
     def store(self, uid, sign, flags):
         self._ask("uid", "STORE", str(uid), f"{sign}FLAGS.SILENT", f"({' '.join(sorted(flags))})")
@@ -196,7 +192,7 @@ class Message:
 
     @property
     def header(self):
-        return self.text.partition(b"\r\n\r\n")[0]
+        return _END_OF_HEADER.split(self.text, 1)[0]
 
 
 def log_in(params):
@@ -235,6 +231,113 @@ def open_here(user):
         raise MailserverError(f"Dovecot gives no access to the mail of {user}: check that it runs here and knows this user") from None
 
 
+def namespaces_in(answer):
+    """What an answer to NAMESPACE (RFC 2342) says: see Session._namespaces(). The one around the inbox comes first."""
+    levels = [[]]
+    for token in _TOKEN.findall(answer):
+        if token == b"(":
+            levels.append([])
+        elif token != b")":
+            levels[-1].append("" if token.upper() == b"NIL" else _unquoted(token))
+        elif len(levels) > 1:
+            closed = levels.pop()
+            levels[-1].append(closed)
+    kinds = [[(space[0], space[1]) for space in kind] for kind in levels[0]]
+    own = sorted(kinds[0] if kinds else [], key=lambda space: space[0].upper() not in ("", f"INBOX{space[1]}"))
+    return own, [space for kind in kinds[1:] for space in kind]
+
+
+def path_of(name, own, foreign):
+    """None for a folder of others. In a further namespace of the user's own folders lie below its name."""
+    if name.upper() == "INBOX":
+        return ("INBOX",)
+    around = [space for space in [*own, *foreign] if f"{name}{space[1]}".startswith(space[0])]
+    space = max(around, key=lambda space: len(space[0]), default=None)
+    if space not in own:
+        return None
+    is_below = name.startswith(own[0][0])
+    rest = name[len(own[0][0]) :] if is_below else name
+    if not rest:
+        return None
+    path = tuple(rest.split(space[1])) if space[1] else (rest,)
+    # What is called INBOX below the prefix is not the inbox.
+    return ("INBOX", *path) if own[0][0] and is_below and path[0].upper() == "INBOX" else path
+
+
+def name_of(path, prefix, separator):
+    """The other way round, in the first namespace."""
+    if path == ("INBOX",):
+        return "INBOX"
+    below = path[1:] if prefix and path[0] == "INBOX" else path
+    return prefix + separator.join(part.replace(separator, ALTERNATIVE) if separator else part for part in below)
+
+
+def masks_without(names, own, foreign):
+    """Masks, in letters, of these folders, and of what Dovecot, which knows the first namespace alone, would take for its folders."""
+    (first, separator), masks = own[0], []
+    for prefix in (each[len(first) :] for each, dummy in own[1:] + foreign if each.startswith(first) and each != first):
+        masks += [prefix.rstrip(separator), f"{prefix}*"]
+    if first and separator:
+        masks.append(f"INBOX{separator}*")
+    masks += [name[len(first) :] for name in names if name.startswith(first)]
+    return [readable(mask) for mask in masks]
+
+
+def listed_in(data):
+    """(flags, separator, name) of each folder in an answer to LIST or LSUB."""
+    found = []
+    for part in filter(None, data):
+        line, name = part if isinstance(part, tuple) else (part, None)
+        match = _LISTED.match(line)
+        if match:
+            flags = {flag.lower() for flag in _text(match[1]).split()}
+            found.append((flags, _unquoted(match[2] or b""), _unquoted(match[3]) if name is None else _text(name)))
+    return found
+
+
+def text_in(data):
+    """The items before and behind the text in an answer to FETCH, and the text; None if the message has gone."""
+    for number, part in enumerate(data):
+        if isinstance(part, tuple):
+            behind = data[number + 1] if number + 1 < len(data) and isinstance(data[number + 1], bytes) else b""
+            return part[0] + b" " + behind, part[1]
+        short = _BODY.search(part or b"")
+        if short:
+            return part, _short_text(short)
+    return b"", None
+
+
+def _short_text(match):
+    """A short or empty text may be no literal."""
+    if match[1] is None:
+        raise MailserverError("the server does not give its text")
+    return re.sub(rb"\\(.)", rb"\1", match[1])
+
+
+def kept_flags(flags):
+    """Those that every server takes. Others, such as \\Recent, say something about their server alone."""
+    return frozenset(_SYSTEM_FLAGS.get(flag.lower(), flag) for flag in flags if flag.lower() in _SYSTEM_FLAGS or _KEYWORD.fullmatch(flag))
+
+
+def readable(name):
+    """The name of a folder in letters, as far as it is modified UTF-7 (RFC 3501, section 5.1.3)."""
+    return re.sub("&([^-]*)-", _letters, name)
+
+
+def _letters(match):
+    shifted = match[1].replace(",", "/")
+    try:
+        return base64.b64decode(shifted + "=" * (-len(shifted) % 4)).decode("utf-16-be") if shifted else "&"
+    except ValueError:
+        return match[0]
+
+
+def _in_one_piece(data):
+    """An answer with its literals as quoted strings."""
+    pairs = [part if isinstance(part, tuple) else (part or b"", None) for part in data]
+    return b"".join(line if text is None else re.sub(rb"\{\d+\}$", b"", line) + _quoted(_text(text)) for line, text in pairs)
+
+
 def _text(data):
     return data.decode("utf-8", "surrogateescape")
 
@@ -246,17 +349,22 @@ def _unquoted(data):
 
 
 def _quoted(name):
-    return '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    return b'"' + re.sub(rb'(["\\])', rb"\\\1", name.encode("utf-8", "surrogateescape")) + b'"'
 
 
 def _flags_in(line):
     match = _FLAGS.search(line)
-    return frozenset(_text(match[1]).split()) - {"\\Recent"} if match else frozenset()
+    return kept_flags(_text(match[1]).split()) if match else frozenset()
 
 
 def _epoch(line):
+    """Within what Dovecot keeps; 0 for what is in no calendar."""
     match = _DATE.search(line)
-    return int(time.mktime(imaplib.Internaldate2tuple(b'INTERNALDATE "' + match[1] + b'"'))) if match else 0
+    try:
+        moment = imaplib.Internaldate2tuple(b'INTERNALDATE "' + match[1] + b'"') if match else None
+        return min(max(int(time.mktime(moment)), 0), LATEST) if moment else 0
+    except (ValueError, OverflowError):
+        return 0
 
 
 def _internal_date(epoch):

@@ -9,40 +9,44 @@ Dovecot's own synchronization copies a whole mailbox with its UIDs. But it remem
 here can come back, once in each run, and which side's flags win is left to numbers that the two servers count differently. Where
 there is mail already, such as from a copy that was interrupted, 2.4 makes messages twice and loses keywords. So it does the first
 copy alone, into a mailbox that has never been used. All other runs go by what the last one has seen: they copy what has come
-since, unless it is there, and repeat what has been done to flags since. They remove nothing.
+since, unless it is there, and repeat what has been done to flags since. They remove nothing. What a server refuses is named at the
+end, and tried again by the next run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
+import hashlib
 import imaplib
 import json
 import os
+import re
 import subprocess
 import tempfile
+import urllib.parse
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _imap, _mailfiles
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import MailserverError
 
 
 class Memory:
-    """What earlier runs have seen of a user's old mail, in a file that is locked meanwhile: {folder: {...}}."""
+    """What earlier runs have seen of a user's old mail in one place, in a file that is locked meanwhile: {folder: {...}}."""
 
-    def __init__(self, directory, kind, user):
-        # A user may have old mail in more places than one
-        self._directory, self._user = directory, f"{kind}-{user}"
+    def __init__(self, directory, kind, user, *place):
+        self._directory, self._name = directory, memory_name(kind, user, place)
         self.folders = None  # None: there has been no complete run yet
 
     @contextlib.contextmanager
     def opened(self, check_mode):
-        path = os.path.join(self._directory, f"{self._user}.json")
+        path = os.path.join(self._directory, f"{self._name}.json")
         if check_mode:
             self._read(path)
             yield self
             return
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        with open(os.path.join(self._directory, f"{self._user}.lock"), "w", encoding="ascii") as lock:
+        with open(os.path.join(self._directory, f"{self._name}.lock"), "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # until a run that was given up has ended too
             self._read(path)
             yield self
@@ -53,46 +57,78 @@ class Memory:
                 self.folders = json.load(stream)
 
     def write(self):
-        path = os.path.join(self._directory, f"{self._user}.json")
+        path = os.path.join(self._directory, f"{self._name}.json")
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self._directory, prefix=".", delete=False) as stream:
             json.dump(self.folders, stream)
         os.replace(stream.name, path)
 
-    def count(self):
-        """How many messages the old mailbox had at the last look."""
-        return sum(len(folder["flags"]) for folder in self.folders.values())
-
-    def of(self, path):
+    def of(self, folder):
         """What is remembered of this folder; to be changed in place."""
-        return self.folders.setdefault(_key(path), {})
+        return self.folders.setdefault(folder, {})
 
 
 def _key(path):
     return "\t".join(path)
 
 
+def memory_name(kind, user, place):
+    """Each place has a memory of its own: numbers of messages mean something only there. Names may hold what a file's name may not."""
+    digest = hashlib.sha256("\0".join([user, *place]).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{kind}-{urllib.parse.quote(user, safe='@')[:100]}-{digest[:16]}"
+
+
+class Faults:
+    """What could not be copied, and why, while the copy goes on without it."""
+
+    SHOWN = 10
+    LONGEST = 200
+
+    def __init__(self, *kinds):
+        self._kinds = (MailserverError, ValueError, *kinds)
+        self._found = []
+
+    @contextlib.contextmanager
+    def of(self, folder, item=""):
+        """Note that this cannot be copied. A broken connection is no fault of it, and ends the copy."""
+        try:
+            yield
+        except self._kinds as exc:
+            fault = f"{_imap.readable(folder)} {item}".rstrip() + f": {exc}"[: self.LONGEST]
+            self._found.append(fault.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+    def tell(self):
+        if not self._found:
+            return
+        rest = len(self._found) - self.SHOWN
+        more = f"; and {rest} more" if rest > 0 else ""
+        raise MailserverError(
+            f"not everything can be copied: {'; '.join(self._found[: self.SHOWN])}{more}."
+            " This holds up nothing else, and the next run tries it again."
+        )
+
+
 class Deposit:
     """A folder here, which takes what it does not have."""
 
     def __init__(self, session, path, is_subscribed=False):
-        self._session, self._path = session, path
-        self.is_new = session.make(path, is_subscribed)
-        session.select(path, readonly=False)
+        self._session, self._name = session, session.name_of(path)
+        self.is_new = session.make(self._name, is_subscribed)
+        session.select(self._name, readonly=False)
         self._by_date = None
         self._headers = {}
         self._claimed = set()
 
     def put(self, message):
-        """Tells whether the message was not there."""
-        if self.find(message.date, message.header):
+        """Tells whether the message was not there. Where there is no text, nothing can be put."""
+        if not message.text or self.find(message.date, message.header):
             return False
-        self._session.append(self._path, message)
+        self._session.append(self._name, message)
         return True
 
     def find(self, date, header):
         """UID of a message that came at this second with this header, each once; None if there is none."""
         for uid in self._dated(date):
-            if uid not in self._claimed and self._header(uid) == header.rstrip(b"\r\n"):
+            if uid not in self._claimed and self._header(uid) == comparable(header):
                 self._claimed.add(uid)
                 return uid
         return None
@@ -106,7 +142,7 @@ class Deposit:
 
     def _header(self, uid):
         if uid not in self._headers:
-            self._headers[uid] = (self._session.header(uid) or b"").rstrip(b"\r\n")
+            self._headers[uid] = comparable(self._session.header(uid) or b"")
         return self._headers[uid]
 
     def change_flags(self, uid, added, removed):
@@ -116,46 +152,79 @@ class Deposit:
             self._session.store(uid, "-", removed)
 
 
+def comparable(header):
+    """A header as it is the same everywhere: servers differ in how they keep single CR and LF, and NUL."""
+    return re.sub(rb"[\r\n]+", b"\n", header.replace(b"\0", b"\x80")).strip(b"\n")
+
+
 def snapshot(old):
-    """All folders of the old mailbox with their messages and flags, as Memory keeps them."""
-    return {_key(path): _seen(old, path) for path in old.folders()}
+    """{name: (path, what is there)} of the old mailbox."""
+    found = {}
+    for name, path in old.folders().items():
+        with Faults().of(name):  # which copy_new notes
+            found[name] = path, _seen(old, name)
+    return found
 
 
-def _seen(old, path):
-    return {"uidvalidity": old.select(path), "flags": {str(uid): " ".join(sorted(flags)) for uid, flags in old.flags().items()}}
+def _seen(old, name):
+    """What is in a folder, as Memory keeps it."""
+    return {"uidvalidity": old.select(name), "flags": {str(uid): " ".join(sorted(flags)) for uid, flags in old.flags().items()}}
 
 
-def unseen(old, memory):
-    """How many messages of the old mailbox no run has seen yet."""
-    known = memory.folders or {}
-    count = 0
-    for path in old.folders():
-        seen, now = known.get(_key(path), {}), _seen(old, path)
-        is_same = seen.get("uidvalidity") == now["uidvalidity"]
-        count += len(now["flags"].keys() - (seen["flags"].keys() if is_same else ()))
-    return count
+def _known(seen, now):
+    """{uid: flags} that still count: UIDs mean nothing once UIDVALIDITY has changed."""
+    return seen["flags"] if seen.get("uidvalidity") == now["uidvalidity"] else {}
 
 
-def copy_new(old, here, memory):
+def preview(old, here, memory, faults):
+    """The counts of copy_new, as far as the numbers of the old server tell."""
+    counts = {"messages": 0, "copied": 0, "flags_changed": 0, "folders_created": 0}
+    remembered = memory.folders or {}
+    # Not even an index is made in a mailbox that may never have been opened.
+    there = here.folders() if remembered else {"INBOX": ("INBOX",)}
+    for name, path in old.folders().items():
+        with faults.of(name):
+            seen, now = remembered.get(name, {}), _seen(old, name)
+            flags, known = now["flags"], _known(seen, now)
+            counts["messages"] += len(flags)
+            counts["copied"] += len(flags.keys() - known.keys())
+            counts["flags_changed"] += sum(flags[uid] != known[uid] for uid in flags.keys() & known.keys())
+            counts["folders_created"] += seen != now and here.name_of(path) not in there
+    return counts
+
+
+def copy_new(old, here, memory, faults):
     """Copy what has come since the last run, and repeat what has been done to flags; returns how many of each."""
-    copied = changed = folders = 0
+    counts = {"messages": 0, "copied": 0, "flags_changed": 0, "folders_created": 0}
     subscribed = old.subscriptions()
-    for path in old.folders():
-        seen, now = memory.of(path), _seen(old, path)
-        if seen == now:
-            continue
-        deposit = Deposit(here, path, path in subscribed)
-        folders += deposit.is_new
-        known = seen["flags"] if seen.get("uidvalidity") == now["uidvalidity"] else {}
-        for uid in sorted(now["flags"].keys() - known.keys(), key=int):
+    for name, path in old.folders().items():
+        with faults.of(name):
+            seen, now = memory.of(name), _seen(old, name)
+            counts["messages"] += len(now["flags"])
+            if seen != now:
+                deposit = Deposit(here, path, name in subscribed)
+                counts["folders_created"] += deposit.is_new
+                noting = functools.partial(faults.of, name)
+                done = _copy_folder(old, deposit, _known(seen, now), now["flags"], counts, noting)
+                seen.update(now, flags=done)
+                memory.write()
+    return counts
+
+
+def _copy_folder(old, deposit, known, now, counts, noting):
+    """Returns what is to be remembered, {uid: flags}."""
+    done = {uid: known[uid] for uid in now.keys() & known.keys()}
+    for uid in sorted(now.keys() - known.keys(), key=int):
+        with noting(f"UID {uid}"):
             message = old.message(uid)
-            copied += message is not None and deposit.put(message)
-        for uid in now["flags"].keys() & known.keys():
-            changed += now["flags"][uid] != known[uid] and _repeat(old, deposit, uid, known[uid], now["flags"][uid])
-        seen.clear()
-        seen.update(now)
-        memory.write()
-    return {"copied": copied, "flags_changed": changed, "folders_created": folders}
+            if message:
+                counts["copied"] += deposit.put(message)
+                done[uid] = now[uid]
+    for uid in [uid for uid, flags in done.items() if flags != now[uid]]:
+        with noting(f"UID {uid}"):
+            counts["flags_changed"] += _repeat(old, deposit, uid, known[uid], now[uid])
+            done[uid] = now[uid]
+    return done
 
 
 def _repeat(old, deposit, uid, before, after):
@@ -169,12 +238,13 @@ def _repeat(old, deposit, uid, before, after):
     return True
 
 
-def synchronize(user, settings):
+def synchronize(user, settings, excluded):
     """Let Dovecot copy a whole mailbox with its UIDs, without removing anything here; settings is text for its configuration."""
+    masks = [argument for mask in excluded for argument in (b"-x", mask.encode("utf-8", "surrogateescape"))]
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="mailcopy-", suffix=".conf") as stream:  # mode 0600
         stream.write(settings)
         stream.flush()
-        command = ["doveadm", "-c", stream.name, "sync", "-1", "-R", "-u", user, "imapc:"]
+        command = ["doveadm", "-c", stream.name, "sync", "-1", "-R", *masks, "-u", user, "imapc:"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if not _is_information(line)]
@@ -217,28 +287,47 @@ def _setting(value):
 
 def from_imap(params, check_mode):
     """The whole work of mailbox_from_imap; returns its result."""
-    memory = Memory(params["state_directory"], "imap", params["user"])
-    with memory.opened(check_mode), _speaking_plainly(), _imap.log_in(params) as old:
-        if check_mode:
-            with _imap.open_here(params["user"]):
-                count = unseen(old, memory)
-            return {"changed": count > 0, "messages": old.count(), "copied": count}
-        first = _copy_first(params, old, memory) if memory.folders is None else 0
-        with _imap.open_here(params["user"]) as here:
-            counts = copy_new(old, here, memory)
-        counts["copied"] += first
-    return {"changed": any(counts.values()), "messages": memory.count(), **counts}
+    memory = Memory(params["state_directory"], "imap", params["user"], params["host"].lower(), str(params["port"]), params["login"])
+    faults = Faults()
+    with memory.opened(check_mode), _speaking_plainly():
+        is_first = memory.folders is None and not check_mode
+        copied, created = _copy_first(params, memory) if is_first else (0, 0)
+        # Only now: an old server ends a session that waits for the first copy of a large mailbox.
+        with _imap.log_in(params) as old, _imap.open_here(params["user"]) as here:
+            counts = (preview if check_mode else copy_new)(old, here, memory, faults)
+    faults.tell()
+    counts["copied"] += copied
+    counts["folders_created"] += created
+    return {"changed": counts["copied"] + counts["flags_changed"] + counts["folders_created"] > 0, **counts}
 
 
-def _copy_first(params, old, memory):
-    """Copy everything into an unused mailbox; returns how many messages there are then. All else is left to copy_new."""
-    with _imap.open_here(params["user"]) as here:
-        is_unused = here.is_unused()
-    memory.folders = snapshot(old) if is_unused else {}
-    if is_unused:
-        synchronize(params["user"], settings_for(params, old))
-        memory.write()
-    return _count_here(params["user"]) if is_unused else 0
+def _copy_first(params, memory):
+    """Copy everything into an unused mailbox, with UIDs; returns how many messages and folders. All else is left to copy_new."""
+    user, memory.folders = params["user"], {}
+    with _imap.log_in(params) as old, _imap.open_here(user) as here:
+        if not here.is_unused():
+            return 0, 0
+        before, subscribed, found = here.folders(), here.subscriptions(), snapshot(old)
+        settings, excluded = settings_for(params, old), old.masks_without(old.folders().keys() - found.keys())
+    memory.write()  # if it fails, the next run does without it
+    synchronize(user, settings, excluded)
+    with _imap.open_here(user) as here:
+        folders = here.folders()
+        for name in here.subscriptions() - subscribed - folders.keys():
+            here.unsubscribe(name)  # from what was left out
+        memory.folders = {name: _arrived(here, path, seen) for name, (path, seen) in found.items()}
+    memory.write()
+    return sum(len(folder.get("flags", ())) for folder in memory.folders.values()), len(folders.keys() - before.keys())
+
+
+def _arrived(here, path, seen):
+    """What of a folder is here as it was seen, by its UIDs; flags that got lost are then repeated like later ones."""
+    try:
+        arrived = _seen(here, here.name_of(path))
+    except MailserverError:
+        return {}
+    common = arrived["flags"].keys() & seen["flags"].keys()
+    return {**arrived, "flags": {uid: arrived["flags"][uid] for uid in common}} if arrived["uidvalidity"] == seen["uidvalidity"] else {}
 
 
 def from_files(params, check_mode):
@@ -246,7 +335,9 @@ def from_files(params, check_mode):
     account = _mailfiles.check_account(params["account"])
     inbox = params["inbox"] or os.path.join("/var/mail", params["account"])
     directory = params["directory"] or os.path.join(account.pw_dir, {"maildir": "Maildir", "mbox": "mail"}[params["format"]])
-    memory = Memory(params["state_directory"], "files", params["user"])
+    place = [directory, inbox] if params["format"] == "mbox" else [directory]
+    memory = Memory(params["state_directory"], "files", params["user"], params["format"], *map(os.path.normpath, place))
+    faults = Faults(OSError)  # of a file that cannot be read
     with memory.opened(check_mode), _speaking_plainly():
         with _mailfiles.acting_as(params["account"]):
             folders = _mailfiles.folders(params["format"], inbox, directory)
@@ -255,7 +346,8 @@ def from_files(params, check_mode):
             return {"changed": counts["copied"] > 0, **counts}
         memory.folders = memory.folders or {}
         with _imap.open_here(params["user"]) as here:
-            counts = _copy_files(params["account"], folders, here, memory)
+            counts = _copy_files(params["account"], folders, here, memory, faults)
+    faults.tell()
     return {"changed": counts["copied"] + counts["folders_created"] > 0, **counts}
 
 
@@ -269,35 +361,32 @@ def _count_files(account, folders, known):
     return {"messages": messages, "copied": copied}
 
 
-def _copy_files(account, folders, here, memory):
-    messages = copied = created = 0
+def _copy_files(account, folders, here, memory, faults):
+    counts = {"messages": 0, "copied": 0, "folders_created": 0}
     for path, reader in folders:
-        seen = memory.of(path)
-        is_first, known = not seen, set(seen.get("ids", ()))
-        deposit = Deposit(here, path, is_subscribed=True) if is_first else None
-        with _mailfiles.acting_as(account):
-            for each, read in reader():
-                messages += 1
-                if each not in known:
-                    deposit = deposit or Deposit(here, path)
-                    copied += deposit.put(read())
-                    known.add(each)
-        if deposit:
-            created += deposit.is_new
-            seen["ids"] = sorted(known)
-            memory.write()
-    return {"messages": messages, "copied": copied, "folders_created": created}
-
-
-def _count_here(user):
-    with _imap.open_here(user) as here:
-        return here.count()
+        seen, folder = memory.of(_key(path)), "/".join(path)
+        known = set(seen.get("ids", ()))
+        with faults.of(folder):
+            deposit = None if seen else Deposit(here, path, is_subscribed=True)
+            with _mailfiles.acting_as(account):
+                for each, read in reader():
+                    counts["messages"] += 1
+                    if each not in known:
+                        deposit = deposit or Deposit(here, path)
+                        with faults.of(folder, each), contextlib.suppress(FileNotFoundError):  # it has gone meanwhile
+                            counts["copied"] += deposit.put(read())
+                            known.add(each)
+            if deposit:
+                counts["folders_created"] += deposit.is_new
+                seen["ids"] = sorted(known)
+                memory.write()
+    return counts
 
 
 @contextlib.contextmanager
 def _speaking_plainly():
-    """Whatever breaks a connection is said in one sentence."""
+    """Whatever ends a copy is said in one sentence."""
     try:
         yield
-    except (OSError, imaplib.IMAP4.error) as exc:
+    except (OSError, ValueError, imaplib.IMAP4.error) as exc:
         raise MailserverError(f"the copy was interrupted: {exc}. Run it again.") from None

@@ -5,34 +5,32 @@
 
 """Reads the mail of an account of the operating system, as that account, and changes none of it.
 
-Maildir as Dovecot and Courier have it (https://doc.dovecot.org/main/core/config/mailbox_formats/maildir.html), and mbox with the
-headers that keep its flags (https://doc.dovecot.org/main/core/config/mailbox_formats/mbox.html).
+Maildir as Dovecot and Courier have it (https://doc.dovecot.org/main/core/config/mailbox_formats/maildir.html), and folders of mbox
+files. What cannot be read, or is kept in a way that is not known here, is an error: if it were passed over, its owner would miss it
+only when the old files are gone.
 """
 
 from __future__ import annotations
 
 import base64
-import calendar
 import contextlib
+import errno
 import fcntl
+import functools
 import hashlib
 import os
 import pwd
 import re
-import time
+import stat
 
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _mbox
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import MailserverError
-from ansible_collections.virtmail.mailserver.plugins.module_utils._imap import Message
+from ansible_collections.virtmail.mailserver.plugins.module_utils._imap import LATEST, Message, kept_flags
 
+_PARTS = ("cur", "new", "tmp")
 _MAILDIR_FLAGS = {"D": "\\Draft", "F": "\\Flagged", "R": "\\Answered", "S": "\\Seen", "T": "\\Deleted"}
-_MBOX_FLAGS = {"Status": {"R": "\\Seen"}, "X-Status": {"A": "\\Answered", "D": "\\Deleted", "F": "\\Flagged", "T": "\\Draft"}}
-# They say how the mbox is kept, and are no part of the message
-_KEEPING = re.compile(rb"(Status|X-Status|X-Keywords|X-UID|X-IMAP|X-IMAPbase|Content-Length):[ \t]*(.*?)[ \t\r\n]*$", re.IGNORECASE)
-_MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
-_FROM = re.compile(
-    rb"From .*?\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) +([A-Z][a-z][a-z]) +(\d{1,2}) +(\d\d):(\d\d)(?::(\d\d))?"
-    rb"(?: +[A-Z]{3,5})?(?: +([+-]\d{4}))? +(\d{4})(?: +([+-]\d{4}))?\s*$"
-)
+# Dovecot takes none of them in a name; the last one stands for bytes that are no UTF-8
+_NO_LETTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
 
 
 @contextlib.contextmanager
@@ -51,150 +49,236 @@ def acting_as(name):
         os.setgroups(groups)
 
 
-def folders(mail_format, inbox, directory):
-    """[(path, reader)]; a reader yields (ID, function that reads the message) for all messages of the folder."""
-    if mail_format == "maildir":
-        return _maildir_folders(directory)
-    return _mbox_folders(inbox, directory)
-
-
-def _maildir_folders(directory):
-    if not os.path.isdir(os.path.join(directory, "cur")):
-        return []
-    found = [(("INBOX",), directory)]
-    for name in sorted(os.listdir(directory)):
-        folder = os.path.join(directory, name)
-        if name.startswith(".") and len(name) > 1 and os.path.isdir(os.path.join(folder, "cur")):
-            found.append((tuple(_folder_name(part) for part in name[1:].split(".")), folder))
-    return [(path, lambda folder=folder: _maildir_messages(folder)) for path, folder in found]
-
-
-def _maildir_messages(folder):
-    keywords = _keywords(os.path.join(folder, "dovecot-keywords"))
-    for part in ("cur", "new"):
-        directory = os.path.join(folder, part)
-        for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
-            file = os.path.join(directory, name)
-            if not name.startswith(".") and os.path.isfile(file) and not os.path.islink(file):
-                unique, dummy, letters = name.partition(":2,")
-                yield unique, lambda file=file, letters=letters: _maildir_message(file, letters, keywords)
-
-
-def _maildir_message(file, letters, keywords):
-    flags = {_MAILDIR_FLAGS[letter] for letter in letters if letter in _MAILDIR_FLAGS}
-    flags |= {keywords[letter] for letter in letters if letter in keywords}
-    with open(file, "rb") as stream:
-        return Message(frozenset(flags), int(os.fstat(stream.fileno()).st_mtime), _with_crlf(stream.read()))
-
-
-def _keywords(file):
-    """{letter in a file's name: keyword}"""
-    try:
-        with open(file, encoding="utf-8") as lines:
-            pairs = [line.split(maxsplit=1) for line in lines]
-    except FileNotFoundError:
-        return {}
-    return {chr(ord("a") + int(pair[0])): pair[1].strip() for pair in pairs if len(pair) == 2 and pair[0].isdigit()}
-
-
-def _mbox_folders(inbox, directory):
-    found = [(("INBOX",), inbox)] if os.path.isfile(inbox) else []
-    for parent, directories, names in os.walk(directory):
-        directories[:] = sorted(name for name in directories if not name.startswith("."))
-        for name in sorted(names):
-            file = os.path.join(parent, name)
-            if not name.startswith(".") and os.path.isfile(file) and _is_mbox(file):
-                parts = os.path.relpath(file, directory).split(os.sep)
-                found.append((tuple(_folder_name(part) for part in parts), file))
-    return [(path, lambda file=file: _mbox_messages(file)) for path, file in found]
-
-
-def _is_mbox(file):
-    with open(file, "rb") as stream:
-        return stream.read(5) == b"From "
-
-
-def _mbox_messages(file):
-    """The same text at the same time may be there twice: then it has a number in its ID."""
-    times = {}
-    with open(file, "rb") as stream:
-        fcntl.lockf(stream, fcntl.LOCK_SH)  # nobody delivers meanwhile
-        for message in _split(stream):
-            digest = hashlib.sha256(b"%d %s" % (message.date, message.text)).hexdigest()
-            times[digest] = times.get(digest, 0) + 1
-            yield f"{digest}-{times[digest]}", lambda message=message: message
-
-
-def _split(lines):
-    date, collected, was_blank = None, [], True
-    for line in lines:
-        begins = _date_of(line) if was_blank and line.startswith(b"From ") else None
-        if begins is not None:
-            if date is not None:
-                yield from _mbox_message(date, collected)
-            date, collected = begins, []
-        else:
-            collected.append(line)
-        was_blank = line in (b"\n", b"\r\n")
-    if date is not None:
-        yield from _mbox_message(date, collected)
-
-
-def _date_of(line):
-    """Seconds since the epoch, or None if the line begins no message. Without a zone it is the machine's."""
-    match = _FROM.match(line)
-    month = _MONTHS.get(match[1].decode("ascii")) if match else None
-    if month is None:
-        return None
-    parts = (int(match[7]), month, int(match[2]), int(match[3]), int(match[4]), int(match[5] or 0), 0, 0, -1)
-    zone = match[6] or match[8]
-    if zone is None:
-        return int(time.mktime(parts))
-    minutes = int(zone[1:3]) * 60 + int(zone[3:5])
-    return calendar.timegm(parts) - (minutes if zone.startswith(b"+") else -minutes) * 60
-
-
-def _mbox_message(date, lines):
-    """One message, or none if it is the one in which a mail program keeps its notes."""
-    if lines and lines[-1] in (b"\n", b"\r\n"):
-        lines = lines[:-1]  # it ends the message in the file
-    end = next((number for number, line in enumerate(lines) if not line.strip()), len(lines))
-    kept, keeping = [], {}
-    for line in lines[:end]:
-        match = _KEEPING.match(line)
-        if match:
-            keeping[match[1].decode("ascii").lower()] = match[2].decode("utf-8", "replace")
-        else:
-            kept.append(line)
-    if "x-imap" not in keeping:
-        yield Message(_mbox_flags(keeping), date, _with_crlf(b"".join(kept + lines[end:])))
-
-
-def _mbox_flags(keeping):
-    flags = set(keeping.get("x-keywords", "").split())
-    for header, meaning in _MBOX_FLAGS.items():
-        flags |= {meaning[letter] for letter in keeping.get(header.lower(), "") if letter in meaning}
-    return frozenset(flags)
-
-
-def _with_crlf(text):
-    return re.sub(rb"(?<!\r)\n", b"\r\n", text)
-
-
-def _folder_name(name):
-    """In modified UTF-7 (RFC 3501, section 5.1.3). Dovecot's files are named so already, those of others with the letters themselves."""
-    if name.isascii():
-        return name
-    parts = re.split(r"([^\x20-\x7e]+)", name.replace("&", "&-"))
-    return "".join(_shifted(part) if number % 2 else part for number, part in enumerate(parts))
-
-
-def _shifted(letters):
-    return "&" + base64.b64encode(letters.encode("utf-16-be", "surrogatepass")).decode("ascii").rstrip("=").replace("/", ",") + "-"
-
-
 def check_account(name):
     try:
         return pwd.getpwnam(name)
     except KeyError:
         raise MailserverError(f"there is no account {name} on this machine") from None
+
+
+def folders(mail_format, inbox, directory):
+    """[(path, reader)]; a reader yields (ID, function that reads the message) for all messages of the folder.
+
+    An account that never got mail has neither directory nor inbox: that is no error.
+    """
+    if mail_format == "maildir":
+        return _by_path(_maildir_folders(directory), _maildir_messages)
+    return _by_path(_mbox_folders(inbox, directory), _mbox_messages)
+
+
+def _by_path(found, messages):
+    """Folders whose names come to the same are one folder here. It has them once: a link may make .INBOX the inbox."""
+    places = {}
+    for parts, place in found:
+        places.setdefault(_path(parts), {}).setdefault(os.path.realpath(place), place)
+    return [(path, functools.partial(_messages_in, list(each.values()), messages)) for path, each in places.items()]
+
+
+def _messages_in(places, messages):
+    """No message of one place has the ID of a message of another."""
+    for number, place in enumerate(places):
+        for each, read in messages(place):
+            yield f"{place}/{each}" if number else each, read
+
+
+def _maildir_folders(directory):
+    """[(names, directory)]"""
+    names = sorted(_names_in(directory))
+    found = [(["INBOX"], directory)] if _is_maildir(directory) else []
+    for name in names:
+        folder = os.path.join(directory, name)
+        if name.startswith(".") and _is_maildir(folder):
+            found.append((name[1:].split("."), folder))
+    _refuse_other_layouts(directory, {folder for dummy, folder in found})
+    if not found and any(not name.startswith("dovecot") for name in names):
+        raise MailserverError(f"{directory} is no Maildir: it has neither cur nor new. Name the directory that has them, or choose format.")
+    return found
+
+
+def _refuse_other_layouts(directory, known):
+    for parent, names, dummy in os.walk(directory, onerror=_unless_gone):
+        names[:] = sorted(name for name in names if name not in _PARTS)
+        for place in (os.path.join(parent, name) for name in names):
+            if place not in known and _is_maildir(place):
+                raise MailserverError(
+                    f"{place} has mail, but is no folder of the Maildir {directory}, such as {directory}/.Sent or {directory}/.Sent.2026:"
+                    " other layouts are not read. Rename it so, or move it away."
+                )
+
+
+def _is_maildir(directory):
+    return stat.S_ISDIR(_mode(directory)) and any(stat.S_ISDIR(_mode(os.path.join(directory, part))) for part in ("cur", "new"))
+
+
+class _Files:
+    """The files of a folder by ID. Mail programs rename them when flags change, and move them from new to cur."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._files = self._listed()
+
+    def _listed(self):
+        """The ID is the part of the name that stays the same, or the name for another file with that part."""
+        # new first: what moves meanwhile is seen at least once
+        names = sorted((_unique(name), part, name) for part in ("new", "cur") for name in _names_in(os.path.join(self._folder, part)))
+        files = {}
+        for unique, part, name in names:
+            if not name.startswith("."):
+                files[unique if unique not in files else f"{part}/{name}"] = os.path.join(self._folder, part, name)
+        return files
+
+    def __iter__(self):
+        return iter(list(self._files))
+
+    def has(self, each):
+        """Is there a message? What has gone was removed by its owner, or is found by the next run."""
+        try:
+            return stat.S_ISREG(self.ask(os.lstat, each).st_mode)
+        except FileNotFoundError:
+            return False
+
+    def ask(self, function, each):
+        """What the function says of the message's file; FileNotFoundError if it has gone."""
+        if each in self._files:
+            with contextlib.suppress(FileNotFoundError):
+                return function(self._files[each])
+            self._files = self._listed()
+        if each not in self._files:
+            raise FileNotFoundError(errno.ENOENT, "a message has gone meanwhile", os.path.join(self._folder, each))
+        return function(self._files[each])
+
+
+def _unique(name):
+    return name.partition(":2,")[0]
+
+
+def _maildir_messages(folder):
+    keywords = _keywords(os.path.join(folder, "dovecot-keywords"))
+    read, files = functools.partial(_maildir_message, keywords), _Files(folder)
+    for each in files:
+        if files.has(each):
+            yield each, functools.partial(files.ask, read, each)
+
+
+def _maildir_message(keywords, file):
+    letters = os.path.basename(file).partition(":2,")[2]
+    flags = {_MAILDIR_FLAGS[letter] for letter in letters if letter in _MAILDIR_FLAGS}
+    flags |= {keywords[letter] for letter in letters if letter in keywords}
+    with open(file, "rb", opener=_at_once) as stream:
+        return _message(flags, int(os.fstat(stream.fileno()).st_mtime), stream.read())
+
+
+def _keywords(file):
+    """{letter in a file's name: keyword}"""
+    if not stat.S_ISREG(_mode(file)):
+        return {}
+    with open(file, "rb", opener=_at_once) as stream:
+        pairs = re.findall(r"^(\d{1,2}) ([^\s\\]\S*)\s*$", stream.read().decode("utf-8", "replace"), re.ASCII | re.MULTILINE)
+    return {chr(ord("a") + int(number)): keyword for number, keyword in pairs if int(number) < 26}
+
+
+def _mbox_folders(inbox, directory):
+    """[(names, file)]"""
+    found = [(["INBOX"], inbox)] if _mode(inbox) else []
+    for file in _files_below(directory):
+        if _is_mbox(file) and os.path.realpath(file) != os.path.realpath(inbox):
+            found.append((os.path.relpath(file, directory).split(os.sep), file))
+    return found
+
+
+def _files_below(directory):
+    known = set()
+    for parent, directories, names in os.walk(directory, onerror=_unless_gone, followlinks=True):
+        if {"cur", "new"} <= set(directories):
+            raise MailserverError(f"{parent} is a Maildir, among folders in mbox. Choose format, or name another directory.")
+        place = os.path.realpath(parent)  # a link may lead to a directory above it
+        directories[:] = sorted(name for name in directories if not name.startswith(".") and place not in known)
+        yield from (os.path.join(parent, name) for name in sorted(names) if not name.startswith(".") and place not in known)
+        known.add(place)
+
+
+def _is_mbox(file):
+    if not stat.S_ISREG(_mode(file)):
+        return False
+    with open(file, "rb", opener=_at_once) as stream:
+        return _mbox.begins_like(stream.read(4096))
+
+
+def _mbox_messages(file):
+    """The same text at the same time may be there twice: then it has a number in its ID."""
+    times = {}
+    if not stat.S_ISREG(_mode(file)):
+        raise MailserverError(f"{file} is no file: name the mbox with the inbox, or choose format")
+    with open(file, "rb", opener=_at_once) as stream:
+        fcntl.lockf(stream, fcntl.LOCK_SH)  # nobody delivers meanwhile
+        for message in (_message(*each) for each in _mbox.read(stream, file)):
+            digest = hashlib.sha256(b"%d %s" % (message.date, message.text)).hexdigest()
+            times[digest] = times.get(digest, 0) + 1
+            yield f"{digest}-{times[digest]}", lambda message=message: message
+
+
+def _message(flags, date, text):
+    return Message(kept_flags(flags), min(max(date, 0), LATEST), re.sub(rb"(?<!\r)\n", b"\r\n", text))
+
+
+def _mode(file):
+    """0 if there is none. Any other reason not to know it is an error."""
+    try:
+        return os.stat(file).st_mode
+    except NotADirectoryError:
+        return 0
+    except FileNotFoundError as exc:
+        _unless_gone(exc)
+        return 0
+
+
+def _names_in(directory):
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError as exc:
+        _unless_gone(exc)
+        return []
+
+
+def _unless_gone(error):
+    """Where nothing is there is no mail; a link says that there should be, such as on a disk that is not mounted."""
+    if not isinstance(error, FileNotFoundError) or os.path.islink(error.filename):
+        raise error
+
+
+def _at_once(file, flags):
+    """Waits for nobody, if the file should have become a FIFO meanwhile."""
+    return os.open(file, flags | os.O_NONBLOCK)
+
+
+def _path(parts):
+    path = tuple(_folder_name(part) for part in parts)
+    return ("INBOX",) if len(path) == 1 and path[0].upper() == "INBOX" else path
+
+
+def _folder_name(part):
+    """In modified UTF-7 (RFC 3501, section 5.1.3). Dovecot's files are named so already, those of others with the letters themselves."""
+    name = os.fsencode(part).decode("utf-8", "replace")
+    return _to_utf7(_NO_LETTERS.sub("_", _from_utf7(name)) or "_")
+
+
+def _from_utf7(name):
+    """The name itself if it is no modified UTF-7."""
+    try:
+        letters = re.sub("&([^-]*)-", lambda match: _unshifted(match[1]), name)
+        return letters if _to_utf7(letters) == name else name
+    except ValueError:
+        return name
+
+
+def _unshifted(shifted):
+    return base64.b64decode(shifted.replace(",", "/") + "=" * (-len(shifted) % 4)).decode("utf-16-be") if shifted else "&"
+
+
+def _to_utf7(letters):
+    parts = re.split(r"([^\x20-\x7e]+)", letters.replace("&", "&-"))
+    return "".join(_shifted(part) if number % 2 else part for number, part in enumerate(parts))
+
+
+def _shifted(letters):
+    return "&" + base64.b64encode(letters.encode("utf-16-be")).decode("ascii").rstrip("=").replace("/", ",") + "-"

@@ -14,6 +14,8 @@ description:
     the times at which the messages came.
   - The old files are read as the account itself, and never changed. Nothing is copied twice, and nothing is removed from the mailbox.
     A later run copies what has come since; a run that was interrupted is finished by the next one.
+  - A message that cannot be read, or that Dovecot refuses, holds up no other. The module fails at the end, with the names of all that
+    could not be copied, and the next run tries them again.
 version_added: 1.1.0
 author: virtmail.mailserver contributors (@virtmail)
 extends_documentation_fragment:
@@ -51,14 +53,17 @@ options:
     description: The mbox with the inbox. Default is C(/var/mail/) and the name of O(account).
     type: path
   state_directory:
-    description: Directory on the managed host that keeps, for root alone, which messages earlier runs have seen.
+    description:
+      - Directory on the managed host that keeps, for root alone, which messages earlier runs have seen.
+      - Each O(directory) and O(inbox) has a file of its own there, so that a user may get mail from more than one.
     type: path
     default: /var/lib/mailserver/adoption
 requirements:
   - Dovecot with C(imapd) on the managed host, set up by the role P(virtmail.mailserver.dovecot#role); root
 notes:
   - The user is subscribed to all folders.
-  - Files below O(directory) that are no mbox are passed over.
+  - An account without O(directory) and O(inbox) has no mail. Another layout than Maildir++, whose folders begin with a dot, is refused.
+  - Files below O(directory) that are no mbox are passed over. Links to directories with more of them are followed.
 seealso:
   - module: virtmail.mailserver.mailbox_from_imap
     description: Copies from another server.

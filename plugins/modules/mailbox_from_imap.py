@@ -15,6 +15,8 @@ description:
   - The first run keeps UIDs where nothing has come here before. Later runs copy what has come to the old server since, and repeat what
     has been done to flags there. A run that was interrupted is finished by the next one.
   - Nothing is copied twice, nothing is removed here, and the old server is only read. What the user has deleted or moved here stays so.
+  - A message or folder that one of the servers refuses holds up no other. The module fails at the end, with the names of all that
+    could not be copied, and the next run tries them again.
 version_added: 1.1.0
 author: virtmail.mailserver contributors (@virtmail)
 extends_documentation_fragment:
@@ -22,7 +24,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Logs in to the old server as the user, and counts what would be copied.
+    description: Logs in to the old server as the user, and counts what would be copied or changed, at most.
   diff_mode:
     support: none
     description: Mail is not shown.
@@ -64,7 +66,9 @@ options:
     type: str
     required: true
   state_directory:
-    description: Directory on the managed host that keeps, for root alone, which messages earlier runs have seen, and their flags.
+    description:
+      - Directory on the managed host that keeps, for root alone, which messages earlier runs have seen, and their flags.
+      - Each O(host), O(port) and O(login) has a file of its own there, so that a user may have mail in more than one old mailbox.
     type: path
     default: /var/lib/mailserver/adoption
 requirements:
@@ -72,6 +76,10 @@ requirements:
 notes:
   - Where a server without C(NAMESPACE) keeps a user's folders below C(INBOX), they stay below C(INBOX) here.
   - A letter in a folder's name that separates folders here, such as C(.), becomes C(_).
+  - All personal namespaces are copied, without those of other users and those that are shared. The folders of the first one lose its
+    prefix, those of others keep it. A folder C(INBOX) below a prefix becomes a folder C(INBOX) below the inbox.
+  - Keywords of more than 50 letters, or with a letter that no atom of IMAP has, are left out, as are messages of no bytes at all where
+    Dovecot does not take them.
 seealso:
   - module: virtmail.mailserver.mailbox_from_files
     description: Copies from a Maildir or mbox of this machine.
@@ -99,12 +107,12 @@ copied:
   sample: 12
 flags_changed:
   description: Of how many messages the flags were changed, as they have been on the old server since the last run.
-  returned: success, not in check mode
+  returned: success
   type: int
   sample: 3
 folders_created:
-  description: How many folders were created after the first run.
-  returned: success, not in check mode
+  description: How many folders were created.
+  returned: success
   type: int
   sample: 1
 """

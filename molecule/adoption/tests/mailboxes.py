@@ -25,13 +25,29 @@ MESSAGES = [
     (f"INBOX/{REPORTS}/{YEAR}", r"\Draft", b"draft"),
     ("INBOX/v1.2", "", b"a dot in the name of the folder"),
     ("INBOX/lists/debian", r"\Flagged", b"list"),
+    ("INBOX/INBOX", "", b"in a folder that is called like the inbox"),
 ]
 UNSUBSCRIBED = "INBOX/lists/debian"
+# On Dovecot, which has namespaces: archive is the user's own, public is everybody's
+PIGEON = [
+    ("INBOX", "", b"unread"),
+    ("INBOX", r"$Important \Seen", b"important"),
+    ("INBOX.INBOX.below", r"\Flagged", b"below a folder that is called like the inbox"),
+    (f"INBOX.{REPORTS}", r"\Seen", b"report"),
+    ("archive.2019", r"\Seen work", b"archived"),
+    ("public.all", "", b"for everybody"),
+]
+# The inbox of the same name that is no address
+STRAY = [("INBOX", "", b"elsewhere"), ("INBOX", r"\Seen", b"elsewhere, and read")]
+OWL = [("INBOX", r"\Seen", b"read"), ("INBOX", "", b"big " + BIG * 20000), ("INBOX.Sent", r"\Seen", b"sent")]
+ODD_KEYWORD = "a]b"
+# What comes into the inbox as a file: a CR and a LF that are alone, and nothing at all
+ODD_FILES = {"1500000001.M1P1.old:2,Sa": b"From: x@elsewhere.test\nSubject: one\rline\n\nsigned\rby hand\n", "1500000002.M1P1.old:2,S": b""}
 
 
-def connection(machine, user, password, master=None):
+def connection(machine, user, password, master=None, port=993):
     """A session of the user, or of the master in the name of the user."""
-    client = imaplib.IMAP4_SSL(machine.address, ssl_context=wire.verifying(machine), timeout=60)
+    client = imaplib.IMAP4_SSL(machine.address, port, ssl_context=wire.verifying(machine), timeout=60)
     token = "\0".join([user if master else "", master or user, password])
     client.authenticate("PLAIN", lambda dummy: token.encode())
     return client
@@ -47,15 +63,15 @@ def append(client, folder, flags, number, body):
     assert status == "OK", answer
 
 
-def fill(client, extra=0):
+def fill(client, messages=MESSAGES, first=0, extra=0):
     """Put the messages into a mailbox, and more of them into its inbox."""
-    for folder in dict.fromkeys(folder for folder, dummy, dummy in MESSAGES if folder != "INBOX"):
+    for folder in dict.fromkeys(folder for folder, dummy, dummy in messages if folder != "INBOX"):
         client.create(f'"{folder}"')
-        client.subscribe(f'"{folder}"')
-    client.unsubscribe(f'"{UNSUBSCRIBED}"')
-    for number, (folder, flags, body) in enumerate(MESSAGES):
+        if folder != UNSUBSCRIBED:
+            client.subscribe(f'"{folder}"')
+    for number, (folder, flags, body) in enumerate(messages, first):
         append(client, folder, flags, number, body)
-    for number in range(len(MESSAGES), len(MESSAGES) + extra):
+    for number in range(len(messages), len(messages) + extra):
         append(client, "INBOX", "", number, b"one of many " * 100)
 
 
@@ -67,6 +83,8 @@ def _listed(answer):
         name = name.decode()
         if b"\\Noselect" not in flags:
             path = name.removeprefix(f"INBOX{separator.decode()}").split(separator.decode())
+            if name != "INBOX" and path[0] == "INBOX":
+                path.insert(0, "INBOX")
             # What separates folders in the one place is a letter of their names in the other
             found["|".join(path).replace(".", "_")] = name
     return found
@@ -90,8 +108,12 @@ def messages(client, folder):
         if isinstance(part, tuple):
             line = part[0] + data[number + 1]
             flags = set(re.search(rb"FLAGS \(([^)]*)\)", line)[1].decode().split()) - {"\\Recent"}
-            found.append((hashlib.sha256(part[1]).hexdigest(), tuple(sorted(flags)), moment(line)))
+            found.append((digest(part[1]), tuple(sorted(flags)), moment(line)))
     return sorted(found)
+
+
+def digest(message):
+    return hashlib.sha256(message).hexdigest()
 
 
 def all_uids(client):

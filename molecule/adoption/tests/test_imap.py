@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mail of an old Cyrus, whose users are in PostfixAdmin's table, is copied by adopt_imap."""
+"""The mail of an old Cyrus, whose users are in PostfixAdmin's table, is copied by adopt_imap, and that of an old Dovecot."""
 
+import base64
 import dataclasses
 import threading
 
@@ -52,18 +53,46 @@ def master(old):
 
 
 @pytest.fixture(scope="module")
-def here(machine, users):
+def pigeon(machine):
+    """A user of the old Dovecot."""
+    return f"pigeon{machine.release}@d{machine.release}.legacy.test"
+
+
+@pytest.fixture(scope="module")
+def stray(pigeon):
+    """Another mailbox of the same person, on the same old server."""
+    return pigeon.partition("@")[0]
+
+
+@pytest.fixture(scope="module")
+def owl(machine):
+    """Another one, who has mail here already, and not enough room for the rest."""
+    return f"owl{machine.release}@d{machine.release}.legacy.test"
+
+
+@pytest.fixture(scope="module")
+def here(machine, old, users, pigeon, owl):
     """The new server with the passwords of its users."""
     declared = [{"email": email, "password": password} for email, password in users.items()]
+    password = old.variables["old_dovecot_password"]
+    declared += [{"email": pigeon, "password": password}, {"email": owl, "password": password, "quota": "1M"}]
     return dataclasses.replace(machine, variables={**machine.variables, "mail_users": declared})
 
 
 @pytest.fixture(scope="module")
-def declared(here, users, tmp_path_factory):
+def declare(here, users, tmp_path_factory):
     domain = next(iter(users)).partition("@")[2]
-    mail_users = here.variables["mail_users"]
-    run = run_playbook(here, tmp_path_factory.mktemp("declare"), "users", mail_domains=[{"name": domain}], mail_users=mail_users)
-    assert run.code == 0, run.output
+
+    def run(mail_users):
+        run = run_playbook(here, tmp_path_factory.mktemp("declare"), "users", mail_domains=[{"name": domain}], mail_users=mail_users)
+        assert run.code == 0, run.output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def declared(here, declare):
+    declare(here.variables["mail_users"])
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +111,63 @@ def before(old, users, master, declared):
                 "uids": mailboxes.uids(client),
             }
     return found
+
+
+@pytest.fixture(scope="module")
+def dovecot(old):
+    """Opens a mailbox of the old Dovecot."""
+    password, port = old.variables["old_dovecot_password"], old.variables["old_dovecot_port"]
+    return lambda user: mailboxes.connection(old, user, password, port=port)
+
+
+@pytest.fixture(scope="module")
+def nested(old, pigeon, stray, owl, dovecot):
+    """Fills the old Dovecot; {user: what the user sees there}"""
+    mail_of = {pigeon: mailboxes.PIGEON, owl: mailboxes.OWL, stray: mailboxes.STRAY}
+    for number, (user, messages) in enumerate(mail_of.items()):
+        directory = f"/srv/mail/{user}/Maildir"
+        old.host.check_output(f"install -d -o mail -g mail /srv/mail/{user} {directory} {directory}/cur {directory}/new {directory}/tmp")
+        write(old, f"{directory}/dovecot-keywords", f"0 {mailboxes.ODD_KEYWORD}\n".encode())
+        # The same for two mailboxes, as it is by chance
+        write(old, f"{directory}/dovecot-uidlist", b"3 V1500000000 N1\n")
+        with dovecot(user) as client:
+            mailboxes.fill(client, messages, first=100 * number)
+    for user in (pigeon, owl):
+        for name, text in mailboxes.ODD_FILES.items():
+            write(old, f"/srv/mail/{user}/Maildir/cur/{name}", text)
+    found = {user: expected(dovecot, user) for user in mail_of}
+    # A folder that its own server does not open
+    old.host.check_output(f"install -d -o mail -g mail /srv/mail/{owl}/Maildir/.~ /srv/mail/{owl}/Maildir/.~/cur")
+    return found
+
+
+def write(machine, file, content):
+    encoded = base64.b64encode(content).decode()
+    machine.host.check_output("echo %s | base64 -d | install -o mail -g mail -m 600 /dev/stdin %s", encoded, file)
+
+
+def expected(dovecot, user):
+    """What of a mailbox on the old Dovecot is the user's own, without the keyword that no server takes."""
+    with dovecot(user) as client:
+        found = mailboxes.contents(client)
+    return {
+        path: [(digest, tuple(flag for flag in flags if flag != mailboxes.ODD_KEYWORD), moment) for digest, flags, moment in messages]
+        for path, messages in found.items()
+        if not path.startswith("public")
+    }
+
+
+@pytest.fixture(scope="module")
+def move(old, adopt):
+    """Copies from the old Dovecot."""
+    return lambda *arguments, **variables: adopt(*arguments, adopt_imap_port=old.variables["old_dovecot_port"], **variables)
+
+
+@pytest.fixture(scope="module")
+def moves(here, declared, nested, pigeon, owl, move, wait_for):
+    """A run in check mode, one, and another, of which each says that not all of one user's mail is copied."""
+    mail.wait_for_message(here, wait_for, owl, mail.deliver(here, owl))
+    return [move(*arguments, adopt_imap_users=[pigeon, owl]) for arguments in (["--check"], [], [])]
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +243,8 @@ def test_an_interrupted_copy_is_named_and_does_not_stop_the_others(interrupted, 
     assert run.code != 0
     assert "Run it again" in run.output and run.output.count(f"{many}: Dovecot could not copy all mail") >= 1
     for user in users.keys() - {many}:
-        assert f"{user}: 11 of 11 messages" in run.output, run.output
+        count = len(mailboxes.MESSAGES)
+        assert f"{user}: {count} of {count} messages" in run.output, run.output
 
 
 def test_every_message_is_there_once_as_it_was(here, watched, before, arrived, users):
@@ -210,6 +297,9 @@ def test_later_runs_bring_what_has_happened_since(here, master, second_run, befo
         client.select("INBOX")
         client.uid("STORE", "1", "+FLAGS", r"(\Seen)")
         client.uid("STORE", "3", "-FLAGS", r"(\Flagged)")
+    dry_run = adopt("--check", adopt_imap_users=[user])
+    assert (dry_run.code, dry_run.changed) == (0, 1), dry_run.output
+    with master(user) as client:
         mailboxes.append(client, "INBOX", r"\Flagged", 900, b"late")
         client.create('"INBOX/new"')
         mailboxes.append(client, "INBOX/new", "", 901, b"in a new folder")
@@ -252,6 +342,50 @@ def test_the_password_of_the_master_is_nowhere(machine, variables, watched):
     search = on_standard_input([secret])
     assert machine.run(f"journalctl --sync; journalctl --no-pager --all | grep -cF -f <({search})").stdout.strip() == "0"
     assert machine.run(f"{search} | grep -rlF -f - /var/log /tmp /etc /var/lib/mailserver").stdout == ""
+
+
+def test_each_folder_of_a_dovecot_comes_to_its_place(here, nested, pigeon, moves):
+    contents, subscriptions, dummy = seen(here, pigeon)
+    assert contents == nested[pigeon]
+    assert not [path for path in subscriptions if path.startswith("public") or path == "INBOX|below"]
+    with mail.imap(here, pigeon, folder=None) as client:
+        assert b"public" not in b" ".join(client.list()[1])
+
+
+def test_a_dry_run_counts_the_mail_of_all_namespaces_and_names_what_it_cannot_read(nested, pigeon, owl, moves):
+    count = sum(map(len, nested[pigeon].values()))
+    assert f"{pigeon}: {count} of {count} messages" in moves[0].output, moves[0].output
+    assert moves[0].code != 0 and f"{owl}: not everything can be copied: INBOX.~: " in moves[0].output, moves[0].output
+
+
+def test_what_is_refused_is_named_and_holds_up_nothing(here, nested, pigeon, owl, moves):
+    big, empty = mailboxes.digest(mailboxes.text(101, mailboxes.OWL[1][2])), mailboxes.digest(b"")
+    for run in moves[1:]:
+        assert run.code != 0
+        assert f"{owl}: not everything can be copied: INBOX UID 2: the server refuses APPEND" in run.output, run.output
+        assert "INBOX.~: the server refuses SELECT" in run.output, run.output
+    assert f"{pigeon}: 0 of " in moves[2].output, moves[2].output
+    contents = seen(here, owl)[0]
+    assert contents["Sent"] == nested[owl]["Sent"]
+    there = [each for each in contents["INBOX"] if each in nested[owl]["INBOX"]]
+    assert len(contents["INBOX"]) == len(there) + 1
+    assert {each[0] for each in nested[owl]["INBOX"]} - {each[0] for each in there} == {big, empty}
+
+
+def test_what_was_refused_is_copied_as_soon_as_it_can_be(here, old, nested, owl, moves, declare, move):
+    declare([{"email": owl, "quota": "1G"}])
+    old.host.check_output(f"rm -r /srv/mail/{owl}/Maildir/.~")
+    runs = [move(adopt_imap_users=[owl]) for dummy in range(2)]
+    assert [(run.code, run.changed) for run in runs] == [(0, 1), (0, 0)], runs[0].output + runs[1].output
+    contents = seen(here, owl)[0]
+    assert len(contents["INBOX"]) == len(nested[owl]["INBOX"]) and contents["Sent"] == nested[owl]["Sent"]
+
+
+def test_a_user_may_have_mail_in_two_old_mailboxes(here, nested, pigeon, stray, moves, move):
+    """Their messages have the same numbers."""
+    runs = [move(adopt_imap_users=[pigeon], adopt_imap_login="name") for dummy in range(2)]
+    assert [(run.code, run.changed) for run in runs] == [(0, 1), (0, 0)], runs[0].output
+    assert seen(here, pigeon)[0] == {**nested[pigeon], "INBOX": sorted(nested[pigeon]["INBOX"] + nested[stray]["INBOX"])}
 
 
 def test_users_log_in_with_their_old_passwords(here, watched, users):
