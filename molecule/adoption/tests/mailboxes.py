@@ -13,7 +13,7 @@ REPORTS = "&xcW7NA- &- &vPSs4A-"  # 업무 & 보고
 YEAR = "2026&sUQ-"  # 2026년
 BIG = b"0123456789abcdef" * 4 + b"\r\n"
 # (folder, flags, body) of each user's messages; the separator is the one of the old server
-MESSAGES = [
+MESSAGES = (
     ("INBOX", "", b"unread"),
     ("INBOX", r"\Seen", b"read"),
     ("INBOX", r"\Answered \Flagged \Seen", b"answered"),
@@ -25,8 +25,8 @@ MESSAGES = [
     (f"INBOX/{REPORTS}/{YEAR}", r"\Draft", b"draft"),
     ("INBOX/v1.2", "", b"a dot in the name of the folder"),
     ("INBOX/lists/debian", r"\Flagged", b"list"),
-    ("INBOX/INBOX", "", b"in a folder that is called like the inbox"),
-]
+)
+CYRUS = (*MESSAGES, ("INBOX/INBOX", "", b"in a folder that is called like the inbox"))
 UNSUBSCRIBED = "INBOX/lists/debian"
 # On Dovecot, which has namespaces: archive is the user's own, public is everybody's
 PIGEON = [
@@ -63,7 +63,7 @@ def append(client, folder, flags, number, body):
     assert status == "OK", answer
 
 
-def fill(client, messages=MESSAGES, first=0, extra=0):
+def fill(client, messages=CYRUS, first=0, extra=0):
     """Put the messages into a mailbox, and more of them into its inbox."""
     for folder in dict.fromkeys(folder for folder, dummy, dummy in messages if folder != "INBOX"):
         client.create(f'"{folder}"')

@@ -243,7 +243,7 @@ def test_an_interrupted_copy_is_named_and_does_not_stop_the_others(interrupted, 
     assert run.code != 0
     assert "Run it again" in run.output and run.output.count(f"{many}: Dovecot could not copy all mail") >= 1
     for user in users.keys() - {many}:
-        count = len(mailboxes.MESSAGES)
+        count = len(mailboxes.CYRUS)
         assert f"{user}: {count} of {count} messages" in run.output, run.output
 
 
