@@ -55,6 +55,8 @@ def strange_mail(store):
 
 
 def strange_mail_in(home):
+    if (home / "new").is_dir() and not is_maildir(home) and not is_folder(home):
+        yield home
     for path in subdirectories(home):
         if path.name == OURS or is_maildir(home) and path.name in MAIL:
             continue
@@ -74,7 +76,7 @@ def linked_elsewhere(store, homes):
         if is_maildir(path) and path.resolve() not in known:
             yield path
     for home in homes:
-        yield from sorted(path for path in home.iterdir() if path.is_symlink() and path.is_dir() and path.name.startswith("."))
+        yield from sorted(path for path in home.iterdir() if path.is_symlink() and (path.name.startswith(".") or path.name in MAIL) and path.is_dir())
 
 
 def foreign_owners(store, uid):

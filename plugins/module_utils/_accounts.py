@@ -59,35 +59,37 @@ def run_system_users_info():
 
 def read(domain, params):
     """What the files hold: the result to show, and the rows, which hold hashes."""
-    collector = _foreign.Collector(cleartext_passwords=False, spread=map)
+    known_users = set(params["known_users"])
+    collector = _foreign.Collector(cleartext_passwords=False, spread=map, known_users=known_users)
     collector.add_domain(f"domain {domain}", domain)
     addresses = _add_users(collector, domain, params)
-    _add_aliases(collector, domain, params["aliases_file"], addresses)
+    _add_aliases(collector, domain, params["aliases_file"], addresses, known_users)
     directory = collector.directory()
-    users, aliases = directory.rows["users"], directory.rows["aliases"]
+    users = directory.rows["users"]
     lists = _foreign.as_input(directory, with_hashes=True)
-    lists["users"] = [user for user in lists["users"] if user["email"] not in params["known_users"]]
     lists["aliases"] = [alias for alias in lists["aliases"] if alias["source"] not in params["known_aliases"]]
     accounts = [
-        {"account": name, "user": email, "active": users[email].values.active} for name, email in addresses.items() if email in users
+        {"account": name, "user": email, "active": email not in users or users[email].values.active}
+        for name, email in addresses.items()
+        if email in users or email in known_users
     ]
     return {"accounts": accounts, "left_out": [reason.rstrip(".") for reason in directory.left_out]}, lists
 
 
 def _add_users(collector, domain, params):
-    """{account: address} of those that can be users."""
+    """{account: address} of those that are users already, or can be."""
     shadow = {fields[0]: fields for fields in _fields(params["shadow_file"])}
     addresses = {}
     for name, gecos in _accounts(params):
         try:
-            user = _user(name, gecos, domain, shadow.get(name))
-            if user["email"] in addresses.values():
-                raise _LeftOut(f"another account is {user['email']} already")
+            email = _email(name, domain)
+            if email in addresses.values():
+                raise _LeftOut(f"another account is {email} already")
+            if email not in params["known_users"]:
+                collector.add_user(f"account {name}", email, **_user(name, gecos, shadow.get(name)))
+            addresses[name] = email
         except _LeftOut as exc:
             collector.leave_out(f"account {name}", str(exc))
-        else:
-            collector.add_user(f"account {name}", **user)
-            addresses[name] = user["email"]
     return addresses
 
 
@@ -117,18 +119,20 @@ def _accounts(params):
     ]
 
 
-def _user(name, gecos, domain, shadow):
+def _email(name, domain):
     try:
-        email = _address.account(f"{name}@{domain}")
+        return _address.account(f"{name}@{domain}")
     except ValueError as exc:
         raise _LeftOut(str(exc)) from None
+
+
+def _user(name, gecos, shadow):
     if shadow is None:
         raise _LeftOut("it has no line in the file of the passwords")
     password, is_locked = _hash(shadow[1])
     # An ampersand stands for the account's name in this field
     display_name = gecos.split(",")[0].replace("&", name.capitalize()).strip()
     return {
-        "email": email,
         "password": password,
         "display_name": "".join(letter for letter in display_name if letter.isprintable()),
         "active": not (is_locked or _is_expired(shadow)),
@@ -150,13 +154,13 @@ def _is_expired(shadow):
     return day.isdigit() and int(day) * _SECONDS_OF_A_DAY <= time.time()
 
 
-def _add_aliases(collector, domain, path, addresses):
+def _add_aliases(collector, domain, path, addresses, known_users):
     taken, left_out = _aliases(path, domain, addresses)
     for name in sorted(left_out):
         collector.leave_out(f"alias {name}", left_out[name])
     for source in sorted(taken):
         row, destinations = f"alias {_address.local_part(source)}", taken[source]
-        if source in addresses.values():
+        if source in known_users or source in addresses.values():
             if destinations == [source]:
                 continue
             if source not in destinations:

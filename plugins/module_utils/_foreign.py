@@ -58,8 +58,9 @@ class _Candidate(NamedTuple):
 class Collector:
     """Takes the rows of one layout, and judges them by the rules of virtual_directory."""
 
-    def __init__(self, cleartext_passwords, spread):
+    def __init__(self, cleartext_passwords, spread, known_users=()):
         self.faults = []
+        self._known_users = known_users
         self._cleartext_passwords = cleartext_passwords
         self._spread = spread
         self._candidates = {kind.plural: [] for kind in KINDS}
@@ -143,10 +144,11 @@ class Collector:
 
     def _drop_faulty(self, rows):
         """Until nothing is wrong with what remains: a row may be good only as long as another one is there."""
-        empty = {kind.plural: {} for kind in KINDS}
+        stored = {kind.plural: {} for kind in KINDS}
+        stored["users"] = dict.fromkeys(self._known_users, USER.record())
         while True:
-            changes = _plan.make_plan(rows, empty)
-            faults = list(_checks.find_faults(rows, changes, _plan.apply_plan(empty, changes)))
+            changes = _plan.make_plan(rows, stored)
+            faults = list(_checks.find_faults(rows, changes, _plan.apply_plan(stored, changes)))
             if not faults:
                 return
             self._left_out += dict.fromkeys(map(str, faults))

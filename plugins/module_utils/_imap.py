@@ -248,11 +248,11 @@ def namespaces_in(answer):
 
 
 def path_of(name, own, foreign):
-    """None for a folder of others. In a further namespace of the user's own folders lie below its name."""
+    """None for a folder of others. In a further namespace of the user's own, and outside of all, a folder keeps its whole name."""
     if name.upper() == "INBOX":
         return ("INBOX",)
     around = [space for space in [*own, *foreign] if f"{name}{space[1]}".startswith(space[0])]
-    space = max(around, key=lambda space: len(space[0]), default=None)
+    space = max(around, key=lambda space: len(space[0]), default=own[0])
     if space not in own:
         return None
     is_below = name.startswith(own[0][0])

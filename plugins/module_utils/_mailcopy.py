@@ -205,26 +205,28 @@ def copy_new(old, here, memory, faults):
                 deposit = Deposit(here, path, name in subscribed)
                 counts["folders_created"] += deposit.is_new
                 noting = functools.partial(faults.of, name)
-                done = _copy_folder(old, deposit, _known(seen, now), now["flags"], counts, noting)
-                seen.update(now, flags=done)
-                memory.write()
+                known = _known(seen, now)
+                seen.update(now, flags={uid: known[uid] for uid in now["flags"].keys() & known.keys()})
+                try:
+                    _copy_folder(old, deposit, seen["flags"], now["flags"], counts, noting)
+                finally:
+                    memory.write()
     return counts
 
 
-def _copy_folder(old, deposit, known, now, counts, noting):
-    """Returns what is to be remembered, {uid: flags}."""
-    done = {uid: known[uid] for uid in now.keys() & known.keys()}
-    for uid in sorted(now.keys() - known.keys(), key=int):
+def _copy_folder(old, deposit, done, now, counts, noting):
+    """Makes of done, what has been seen of this folder, what there is now, message by message; both are {uid: flags}."""
+    for uid in sorted(now.keys() - done.keys(), key=int):
         with noting(f"UID {uid}"):
             message = old.message(uid)
             if message:
                 counts["copied"] += deposit.put(message)
                 done[uid] = now[uid]
-    for uid in [uid for uid, flags in done.items() if flags != now[uid]]:
-        with noting(f"UID {uid}"):
-            counts["flags_changed"] += _repeat(old, deposit, uid, known[uid], now[uid])
-            done[uid] = now[uid]
-    return done
+    for uid, before in list(done.items()):
+        if before != now[uid]:
+            with noting(f"UID {uid}"):
+                counts["flags_changed"] += _repeat(old, deposit, uid, before, now[uid])
+                done[uid] = now[uid]
 
 
 def _repeat(old, deposit, uid, before, after):
@@ -315,19 +317,23 @@ def _copy_first(params, memory):
         folders = here.folders()
         for name in here.subscriptions() - subscribed - folders.keys():
             here.unsubscribe(name)  # from what was left out
-        memory.folders = {name: _arrived(here, path, seen) for name, (path, seen) in found.items()}
+        paths = [path for path, dummy in found.values()]
+        # Of folders that come to the same here, nobody knows which one Dovecot has copied.
+        memory.folders = {name: _arrived(here, path, seen) if paths.count(path) == 1 else {} for name, (path, seen) in found.items()}
     memory.write()
     return sum(len(folder.get("flags", ())) for folder in memory.folders.values()), len(folders.keys() - before.keys())
 
 
 def _arrived(here, path, seen):
-    """What of a folder is here as it was seen, by its UIDs; flags that got lost are then repeated like later ones."""
+    """What of a folder is here as it was seen, by its UIDs. Flags that got lost are then repeated like later ones."""
     try:
         arrived = _seen(here, here.name_of(path))
     except MailserverError:
         return {}
-    common = arrived["flags"].keys() & seen["flags"].keys()
-    return {**arrived, "flags": {uid: arrived["flags"][uid] for uid in common}} if arrived["uidvalidity"] == seen["uidvalidity"] else {}
+    before, now = seen["flags"], arrived["flags"]
+    # What the user has done meanwhile is not taken for something that the old server knew
+    common = {uid: " ".join(sorted(set(before[uid].split()) & set(now[uid].split()))) for uid in before.keys() & now.keys()}
+    return {**seen, "flags": common} if arrived["uidvalidity"] == seen["uidvalidity"] else {}
 
 
 def from_files(params, check_mode):
@@ -364,23 +370,30 @@ def _count_files(account, folders, known):
 def _copy_files(account, folders, here, memory, faults):
     counts = {"messages": 0, "copied": 0, "folders_created": 0}
     for path, reader in folders:
-        seen, folder = memory.of(_key(path)), "/".join(path)
-        known = set(seen.get("ids", ()))
-        with faults.of(folder):
-            deposit = None if seen else Deposit(here, path, is_subscribed=True)
-            with _mailfiles.acting_as(account):
-                for each, read in reader():
-                    counts["messages"] += 1
-                    if each not in known:
-                        deposit = deposit or Deposit(here, path)
-                        with faults.of(folder, each), contextlib.suppress(FileNotFoundError):  # it has gone meanwhile
-                            counts["copied"] += deposit.put(read())
-                            known.add(each)
-            if deposit:
-                counts["folders_created"] += deposit.is_new
-                seen["ids"] = sorted(known)
-                memory.write()
+        noting = functools.partial(faults.of, "/".join(path))
+        with noting():
+            _copy_folder_of_files(account, path, reader, here, memory, counts, noting)
     return counts
+
+
+def _copy_folder_of_files(account, path, reader, here, memory, counts, noting):
+    seen = memory.of(_key(path))
+    known = set(seen.get("ids", ()))
+    deposit = None if seen else Deposit(here, path, is_subscribed=True)
+    try:
+        with _mailfiles.acting_as(account):
+            for each, read in reader():
+                counts["messages"] += 1
+                if each not in known:
+                    deposit = deposit or Deposit(here, path)
+                    with noting(each), contextlib.suppress(FileNotFoundError):  # it has gone meanwhile
+                        counts["copied"] += deposit.put(read())
+                        known.add(each)
+    finally:
+        if deposit:
+            counts["folders_created"] += deposit.is_new
+            seen["ids"] = sorted(known)
+            memory.write()
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._connection im
 from ansible_collections.virtmail.mailserver.plugins.module_utils._imap import LATEST, Message, kept_flags
 
 _PARTS = ("cur", "new", "tmp")
+_MBX = b"*mbx*\r\n"
 _MAILDIR_FLAGS = {"D": "\\Draft", "F": "\\Flagged", "R": "\\Answered", "S": "\\Seen", "T": "\\Deleted"}
 # Dovecot takes none of them in a name; the last one stands for bytes that are no UTF-8
 _NO_LETTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
@@ -201,7 +202,10 @@ def _is_mbox(file):
     if not stat.S_ISREG(_mode(file)):
         return False
     with open(file, "rb", opener=_at_once) as stream:
-        return _mbox.begins_like(stream.read(4096))
+        start = stream.read(4096)
+    if start.startswith(_MBX):
+        raise MailserverError(f"{file} is in the format mbx of UW IMAP, which is not read. Make an mbox of it, or move it away.")
+    return _mbox.begins_like(start)
 
 
 def _mbox_messages(file):

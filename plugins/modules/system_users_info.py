@@ -62,7 +62,7 @@ options:
   known_users:
     description:
       - Addresses of users that are in the directory already. They are not among the rows, so that what has been changed there stays.
-      - They are among the RV(accounts).
+      - Their accounts are among the RV(accounts), whether they have a password or not.
     type: list
     elements: str
     default: []

@@ -115,6 +115,21 @@ def test_refuses_a_maildir_in_the_place_of_a_domain(tmp_path, home):
     assert f"there is mail in {tmp_path / 'carol'}, which is no folder" in done.stderr
 
 
+def test_refuses_a_home_with_new_mail_only(tmp_path, home):
+    (home.parent / "bob" / "new").mkdir(parents=True)
+    done = move(tmp_path)
+    assert done.returncode == 1
+    assert f"there is mail in {home.parent / 'bob'}, which is no folder" in done.stderr
+
+
+def test_refuses_a_part_that_lies_elsewhere(tmp_path, home):
+    (home / "cur").rename(tmp_path / "cur")
+    (home / "cur").symlink_to("../../cur")
+    done = move(tmp_path)
+    assert done.returncode == 1
+    assert f"{home / 'cur'} leads elsewhere" in done.stderr
+
+
 def test_moves_a_folder_that_has_new_mail_only(tmp_path, home):
     (home / ".Lists" / "new").mkdir(parents=True)
     (home / ".Lists" / "new" / "6").write_text("new")

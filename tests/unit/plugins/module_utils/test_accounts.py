@@ -118,6 +118,19 @@ def test_what_is_known_is_no_row(read):
     assert {"account": "mia", "user": "mia@example.com", "active": True} in result["accounts"]
 
 
+def test_a_known_user_needs_no_password(read):
+    result, lists = read(known_users=["nora@example.com"])
+    assert {"account": "nora", "user": "nora@example.com", "active": True} in result["accounts"]
+    assert "nora@example.com" not in str(lists["users"]) and "nora" not in str(result["left_out"])
+
+
+@pytest.mark.parametrize("entry", ["max", "max, lea"])
+def test_aliases_are_judged_with_the_users_who_are_there(read, entry):
+    lists = read(names=["max"], known_users=["lea@example.com"], aliases=f"lea: {entry}\n")[1]
+    destinations = ["lea@example.com", "max@example.com"]
+    assert [(alias["source"], sorted(alias["destination"])) for alias in lists["aliases"]] == [("lea@example.com", destinations)]
+
+
 def test_the_result_holds_no_hash(read):
     assert "$" not in str(read()[0]).replace("robot$", "")
 

@@ -51,6 +51,7 @@ def test_namespaces_are_those_of_the_user_and_those_of_others(answer, expected):
         (COURIER, "#archive.2019", ("#archive", "2019")),
         (COURIER, "#shared.all", None),
         (([("", "")], []), "a/b", ("a/b",)),
+        (([("INBOX.", ".")], []), "Trash.2026", ("Trash", "2026")),
     ],
 )
 def test_a_folder_has_the_same_path_on_every_server(namespaces, name, path):

@@ -343,6 +343,12 @@ def test_what_is_no_file_blocks_nobody(tmp_path, box):
         everything(_mailfiles.folders("mbox", str(tmp_path / "mail" / "pipe"), "/none"))
 
 
+def test_another_format_among_mbox_files_is_refused(tmp_path):
+    (tmp_path / "Sent").write_bytes(b"*mbx*\r\n5a5a5a5a00000001\r\n")
+    with pytest.raises(MailserverError, match="Sent is in the format mbx"):
+        _mailfiles.folders("mbox", "/none", str(tmp_path))
+
+
 def test_a_maildir_tells_flags_keywords_and_date(tmp_path):
     for part in ("cur", "new", ".lists.debian/cur"):
         (tmp_path / part).mkdir(parents=True)
