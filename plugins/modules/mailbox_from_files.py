@@ -63,7 +63,7 @@ requirements:
 notes:
   - The user is subscribed to all folders.
   - An account without O(directory) and O(inbox) has no mail. Another layout than Maildir++, whose folders begin with a dot, is refused.
-  - A link in the place of a message is passed over: what it leads to is nobody's mail.
+  - A link in the place of a message is passed over, as what it leads to is nobody's mail.
   - Files below O(directory) that are no mbox are passed over. Links to directories with more of them are followed.
 seealso:
   - module: virtmail.mailserver.mailbox_from_imap
