@@ -76,7 +76,9 @@ def linked_elsewhere(store, homes):
         if is_maildir(path) and path.resolve() not in known:
             yield path
     for home in homes:
-        yield from sorted(path for path in home.iterdir() if path.is_symlink() and (path.name.startswith(".") or path.name in MAIL) and path.is_dir())
+        for path in sorted(home.iterdir()):
+            if path.is_symlink() and path.is_dir() and (path.name.startswith(".") or path.name in MAIL):
+                yield path
 
 
 def foreign_owners(store, uid):

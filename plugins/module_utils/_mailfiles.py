@@ -25,7 +25,7 @@ import stat
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _mbox
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import MailserverError
-from ansible_collections.virtmail.mailserver.plugins.module_utils._imap import LATEST, Message, kept_flags
+from ansible_collections.virtmail.mailserver.plugins.module_utils._imap import LATEST, Message, kept_flags, readable
 
 _PARTS = ("cur", "new", "tmp")
 _MBX = b"*mbx*\r\n"
@@ -268,15 +268,8 @@ def _folder_name(part):
 
 def _from_utf7(name):
     """The name itself if it is no modified UTF-7."""
-    try:
-        letters = re.sub("&([^-]*)-", lambda match: _unshifted(match[1]), name)
-        return letters if _to_utf7(letters) == name else name
-    except ValueError:
-        return name
-
-
-def _unshifted(shifted):
-    return base64.b64decode(shifted.replace(",", "/") + "=" * (-len(shifted) % 4)).decode("utf-16-be") if shifted else "&"
+    letters = readable(name)
+    return letters if _to_utf7(letters) == name else name
 
 
 def _to_utf7(letters):
