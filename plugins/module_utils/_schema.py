@@ -32,6 +32,7 @@ LOOKUPS = {
     "mail_lookup.alias(text)": "mail_postfix",
     "mail_lookup.mailbox(text)": "mail_postfix",
     "mail_lookup.mailbox_domain(text)": "mail_postfix",
+    "mail_lookup.mailbox_domains()": "mail_postfix",
     "mail_lookup.sender_login(text)": "mail_postfix",
     "mail_lookup.passdb(text)": "mail_dovecot",
     "mail_lookup.userdb(text)": "mail_dovecot",

@@ -33,7 +33,7 @@ except ImportError:
 
 # Versions of the schema that these statements fit
 OLDEST_SCHEMA = 7
-NEWEST_SCHEMA = 7
+NEWEST_SCHEMA = 8
 
 # Any number will do, as long as every run of ours takes the same
 _LOCK = 0x6D61696C

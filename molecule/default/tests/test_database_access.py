@@ -19,4 +19,4 @@ def test_a_broken_rule_is_refused_and_the_running_ones_stay(machine, play):
     assert (machine.host.check_output(FILES), rules(machine)) == before
     # What the server runs with, whatever stands in the file: the way in that everything here uses.
     machine.host.check_output("systemctl reload postgresql")
-    assert machine.run("postmap -q example.test $(postconf -hx virtual_mailbox_domains)").stdout.strip() == "example.test"
+    assert machine.run("postmap -q example.test proxy:pgsql:/etc/postfix/pgsql/mailbox_domains.cf").stdout.strip() == "example.test"

@@ -8,7 +8,9 @@ import contextlib
 import wire
 
 SESSIONS = 45
-BACKENDS = "runuser -u postgres -- psql -qAtc \"SELECT count(*) FROM pg_stat_activity WHERE usename = 'mail_postfix'\""
+# PostgreSQL has 97 for everybody; what Postfix, Dovecot and the watcher have at the same time stays below this.
+MAX_BACKENDS = 16
+BACKENDS = "runuser -u postgres -- psql -qAtc \"SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'mail\\_%'\""
 
 
 def ask(client):
@@ -23,4 +25,4 @@ def test_sessions_share_a_few_database_connections(machine):
         clients = list(pool.map(lambda _: stack.enter_context(wire.Wire(machine, wire.SMTP)), range(SESSIONS)))
         assert list(pool.map(ask, clients)) == [250] * SESSIONS
         # With a connection for each process and kind of lookup, there would be more than there are sessions.
-        assert 0 < int(machine.host.check_output(BACKENDS)) < SESSIONS / 2
+        assert 0 < int(machine.host.check_output(BACKENDS)) <= MAX_BACKENDS

@@ -122,7 +122,7 @@ def test_a_host_that_does_not_hear_of_it_keeps_everybody_out(inhabited, wait_for
     inhabited.host.check_output("systemctl stop mail-directory-watch")
     try:
         remove()
-        inhabited.host.check_output("doveadm auth cache flush")
+        inhabited.host.check_output("doveadm auth cache flush && doveadm auth cache flush -a /run/dovecot/users-master")
         declare(mail_users=[LEAVER])
         answer = wire.login(inhabited, wire.IMAPS, USER, LEAVER["password"])
         assert "[UNAVAILABLE]" in answer, answer
