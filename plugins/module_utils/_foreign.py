@@ -42,11 +42,15 @@ _LIST = re.compile(r"[\s,]+")
 
 
 class Directory(NamedTuple):
-    """What was read: rows as _entities has them, what was left out and why, and users whose hashes are weak."""
+    """What was read: rows as _entities has them, what was left out and why, and users whose hashes are weak or slow.
+
+    Weak are those that Dovecot 2.4 refuses; of the slow ones it has the milliseconds of CPU that a login takes.
+    """
 
     rows: dict
     left_out: list
     weak: list
+    slow: dict
 
 
 class _Candidate(NamedTuple):
@@ -101,8 +105,15 @@ class Collector:
         self._hash_cleartext()
         desired = self._parse()
         self._drop_faulty(desired.rows)
-        weak = [row.key for row in desired.rows["users"].values() if _password.is_weak(row.values.password)]
-        return Directory({kind.plural: desired.rows[kind.plural] for kind in (DOMAIN, USER, ALIAS)}, self._left_out, weak)
+        hashes = {row.key: row.values.password for row in desired.rows["users"].values()}
+        weak = [email for email, stored in hashes.items() if _password.is_weak(stored)]
+        slow = {
+            email: _password.verification(stored).milliseconds
+            for email, stored in hashes.items()
+            if _password.judge(stored) == "slow"
+        }
+        rows = {kind.plural: desired.rows[kind.plural] for kind in (DOMAIN, USER, ALIAS)}
+        return Directory(rows, self._left_out, weak, slow)
 
     def missing_libraries(self):
         """What has to be installed before passwords in the clear can be hashed."""
@@ -175,12 +186,25 @@ def _as_given(row, with_hashes):
     return {row.kind.key: row.key, **given}
 
 
-def weak_warning(names, cap=20):
-    more = len(names) - cap
+def weak_warning(names):
     return (
         f"{len(names)} users have passwords in schemes that Dovecot 2.4 calls weak, and refuses unless the role dovecot has"
-        f" dovecot_allow_weak_password_schemes: true: {', '.join(names[:cap])}{f' and {more} more' if more > 0 else ''}."
+        f" dovecot_allow_weak_password_schemes: true: {_first(names)}."
     )
+
+
+def slow_warning(milliseconds):
+    """Takes the milliseconds of CPU of each user's login."""
+    return (
+        f"{len(milliseconds)} users have password hashes that are slow to verify, so that each of their logins takes up to about"
+        f" {max(milliseconds.values()):.0f} ms of CPU, one after the other: {_first(list(milliseconds))}. Give"
+        " virtual_user or virtual_directory new passwords for them in plain text, which are hashed anew; the same one keeps its hash."
+    )
+
+
+def _first(names, cap=20):
+    more = len(names) - cap
+    return f"{', '.join(names[:cap])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _hash_of_cleartext(item):

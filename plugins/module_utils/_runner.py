@@ -16,6 +16,7 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils import (
     _foreign,
     _foreign_store,
     _mailboxes,
+    _password,
     _plan,
     _store,
     _usage,
@@ -52,6 +53,7 @@ BULK_SPEC = {
 }
 
 INFO_SPEC = {
+    "rows": {"type": "bool", "default": True},
     "include_password_hashes": {"type": "bool", "default": False, "no_log": False},
     "dest": {"type": "path"},
     "history": {"type": "bool", "default": False},
@@ -115,23 +117,30 @@ def run_info():
     """The module that only reads."""
     module = DirectoryModule({**INFO_SPEC, **CONNECTION_SPEC}, supports_check_mode=True)
     params = module.params
+    _refuse_what_needs_rows(module)
     _refuse_to_print_hashes(module)
     result, faults = {"changed": False}, []
     try:
         with _store.open_directory(params) as connection:
-            stored = _store.fetch(connection)
+            stored = _store.fetch(connection) if params["rows"] else None
+            result["password_schemes"] = _password.summarize(_store.count_passwords(connection, _password.COSTED_SCHEMES))
             if params["history"]:
                 result["history"] = _store.fetch_history(connection, params["history_since"], params["history_limit"])
-        if params["mail_directory"]:
-            result.update(_mailboxes.compare(params["mail_directory"], stored["users"]))
-        result["usage"] = _usage.report(stored)
-        lists = _plan.as_input(stored, params["include_password_hashes"])
-        result.update(_hand_out(module, lists))
+        if stored:
+            result.update(_report_rows(module, stored))
     except MailserverError as exc:
         faults.append(exc)
     if faults:  # not while the exception is handled: Ansible would print its causes too, with whatever they show
         _fail(module, faults)
     module.exit_json(**result)
+
+
+def _report_rows(module, stored):
+    """The rows, or the file with them, and what follows from all of them."""
+    directory = module.params["mail_directory"]
+    compared = _mailboxes.compare(directory, stored["users"]) if directory else {}
+    lists = _plan.as_input(stored, module.params["include_password_hashes"])
+    return {**compared, "usage": _usage.report(stored), **_hand_out(module, lists)}
 
 
 def run_foreign_info():
@@ -154,8 +163,16 @@ def run_foreign_info():
         _fail(module, faults)
     if directory.weak:
         module.warn(_foreign.weak_warning(directory.weak))
+    if directory.slow:
+        module.warn(_foreign.slow_warning(directory.slow))
     counts = {plural: len(rows) for plural, rows in directory.rows.items()}
     module.exit_json(**{"changed": False, **result, "counts": counts, "left_out": directory.left_out})
+
+
+def _refuse_what_needs_rows(module):
+    needing = [option for option in ("dest", "include_password_hashes", "mail_directory") if module.params[option]]
+    if needing and not module.params["rows"]:
+        module.fail_json(f"rows is false, and {' and '.join(needing)} needs them: leave one of these out.")
 
 
 def _refuse_to_print_hashes(module):

@@ -120,6 +120,9 @@ requirements:
 notes:
   - Warns when users have hashes that Dovecot 2.4 refuses as weak, unless
     O(virtmail.mailserver.dovecot#role:main:dovecot_allow_weak_password_schemes) is set.
+  - Warns when users have hashes that take more than 100 ms of CPU to verify, such as C(SHA512-CRYPT) with 656,000 rounds, which
+    is what passlib and the filter P(ansible.builtin.password_hash#filter) make. A new password in plain text, given to
+    M(virtmail.mailserver.virtual_user) or M(virtmail.mailserver.virtual_directory), is hashed anew; the same one keeps its hash.
 seealso:
   - module: virtmail.mailserver.virtual_directory
     description: Writes what this module reads.

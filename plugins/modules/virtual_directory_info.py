@@ -12,7 +12,7 @@ short_description: Read all organizations, mail domains, users and aliases
 description:
   - Returns the organizations, domains, users and aliases that are stored, in the form that
     M(virtmail.mailserver.virtual_directory) takes, or writes them into a file.
-  - Tells what each organization has of what it may have.
+  - Tells what each organization has of what it may have, and how many users have password hashes that are slow or weak.
 version_added: 1.0.0
 author: virtmail.mailserver contributors (@virtmail)
 extends_documentation_fragment:
@@ -25,6 +25,13 @@ attributes:
     support: N/A
     description: Changes nothing in the directory, so there is no difference to show.
 options:
+  rows:
+    description:
+      - Whether to read the rows, and RV(usage), which follows from them.
+      - V(false) is for who wants only RV(password_schemes) or RV(history), which take a second or two even where there are a
+        million users.
+    type: bool
+    default: true
   include_password_hashes:
     description:
       - Whether to return the users' password hashes.
@@ -85,6 +92,15 @@ EXAMPLES = r"""
     mail_directory: /var/mail/vhosts
   register: directory
 
+- name: Ask whether users have password hashes that are slow or weak
+  virtmail.mailserver.virtual_directory_info:
+    rows: false
+  register: directory
+
+- name: Show them
+  ansible.builtin.debug:
+    msg: "{{ directory.password_schemes | rejectattr('judgement', 'equalto', 'ok') }}"
+
 - name: Read the directory with the password hashes, for another server
   virtmail.mailserver.virtual_directory_info:
     include_password_hashes: true
@@ -106,7 +122,7 @@ EXAMPLES = r"""
 RETURN = r"""
 organizations:
   description: The organizations, sorted by name.
-  returned: success, unless O(dest) is given
+  returned: success, unless O(dest) is given or O(rows) is V(false)
   type: list
   elements: dict
   sample:
@@ -124,7 +140,7 @@ usage:
       takes them.
     - An alias counts once for each of its destinations. The quota is the sum of those that users have of their own;
       C(users_without_quota) counts the others.
-  returned: success
+  returned: success, unless O(rows) is V(false)
   type: dict
   sample:
     acme:
@@ -139,7 +155,7 @@ usage:
       max_quota: 200G
 domains:
   description: The domains, sorted by name.
-  returned: success, unless O(dest) is given
+  returned: success, unless O(dest) is given or O(rows) is V(false)
   type: list
   elements: dict
   sample:
@@ -150,7 +166,7 @@ domains:
       managed: true
 users:
   description: The users, sorted by address. They have C(password_hash) only if O(include_password_hashes) is V(true).
-  returned: success, unless O(dest) is given
+  returned: success, unless O(dest) is given or O(rows) is V(false)
   type: list
   elements: dict
   sample:
@@ -161,13 +177,59 @@ users:
       managed: true
 aliases:
   description: The aliases, sorted by source.
-  returned: success, unless O(dest) is given
+  returned: success, unless O(dest) is given or O(rows) is V(false)
   type: list
   elements: dict
   sample:
     - source: info@example.com
       destination: [alice@example.com]
       managed: false
+password_schemes:
+  description:
+    - How many users have password hashes of which scheme and cost, those of most users first. Of the hashes themselves it has
+      nothing.
+    - Empty for a database role that may not read passwords.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    scheme:
+      description: The scheme that the hash names. Empty if it names none that Dovecot is known to read.
+      type: str
+    cost:
+      description:
+        - What the hash says of its cost, as it is written there. Empty if it says nothing, as digests do, and
+          C(SHA512-CRYPT) with 5000 rounds.
+        - The cost of C(CRYPT) has the method in front, such as V($6$rounds=10000).
+      type: str
+    users:
+      description: How many users have such a hash.
+      type: int
+    milliseconds:
+      description:
+        - About how many milliseconds of CPU a login takes. Logins wait for each other, as one process of Dovecot verifies them one
+          after the other.
+        - Estimated from the scheme and the cost, by what has been measured on a virtual machine with two cores. Another machine
+          is faster or slower, so that this is for comparison only.
+      type: float
+    judgement:
+      description:
+        - V(slow) if that is more than 100 ms. A new password in plain text is hashed anew; the same one keeps its hash.
+        - V(weak) if Dovecot 2.4 refuses the scheme, or if it is less than 1 ms, so that whoever has stolen the hash tries
+          passwords at next to no cost.
+        - V(ok) if it is neither.
+      type: str
+  sample:
+    - scheme: ARGON2ID
+      cost: m=19456,t=2,p=1
+      users: 40
+      milliseconds: 22.8
+      judgement: ok
+    - scheme: SHA512-CRYPT
+      cost: rounds=656000
+      users: 2
+      milliseconds: 209.9
+      judgement: slow
 mailboxes_without_user:
   description:
     - Addresses that have a directory below O(mail_directory), and no user. Mail that is put away when a user is removed is not

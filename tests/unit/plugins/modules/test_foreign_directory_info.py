@@ -245,6 +245,21 @@ def test_user_twice(tutorial):
     assert [user["password_hash"] for user in answer["users"]] == [f"{{SHA512-CRYPT}}{SHA512}"]
 
 
+def test_slow_hashes_are_named(postfixadmin):
+    # Nothing is verified here, so that any digest will do
+    slow = [f"$6$rounds=656000$saltsalt${'x' * 86}", f"$2y$11${'x' * 53}"]
+    for number in range(25):
+        postfixadmin.add("mailbox", username=f"user{number:02}@example.com", password=slow[number % 2])
+    postfixadmin.add("mailbox", username="alice@example.com", password=SHA512)
+    (warning,) = postfixadmin.read("postfixadmin")["warnings"]
+    assert warning.startswith(
+        "25 users have password hashes that are slow to verify, so that each of their logins takes up to about 210 ms of CPU, one"
+        " after the other: user00@example.com, user01@example.com, "
+    )
+    assert "user19@example.com and 5 more. Give virtual_user or virtual_directory new passwords" in warning
+    assert "alice" not in warning and "user20" not in warning
+
+
 @pytest.mark.parametrize(
     ("stored", "expected"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _password, _store
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 HASH = Password("correct horse", "SHA512-CRYPT", 5001).stored_form()
@@ -128,6 +129,98 @@ def test_export_is_written_only_where_it_differs(run, tmp_path):
 def test_export_that_is_impossible(run, tmp_path):
     assert "must end in .json" in run("virtual_directory_info", dest=str(tmp_path / "directory.yml"))["msg"]
     assert "cannot be written: No such file" in run("virtual_directory_info", dest=str(tmp_path / "none/directory.json"))["msg"]
+
+
+# Each with a salt and a digest that must not show
+STORED = [
+    "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$secretsalt$secretdigest",
+    "{ARGON2I}$argon2i$v=19$m=19456,t=2,p=1$secretsalt$secretdigest",
+    "{BLF-CRYPT}$2y$10$secretsaltsecretdigest",
+    "{SHA512-CRYPT}$6$rounds=656000$secretsalt$secretdigest",
+    "{SHA512-CRYPT}$6$secretsalt$secretdigest",
+    "{SHA256-CRYPT}$5$secretsalt$secretdigest",
+    "{MD5-CRYPT}$1$secretsa$secretdigest",
+    "{CRYPT}$y$j9T$secretsalt$secretdigest",
+    "{CRYPT}$7$CU..../....secretsalt$secretdigest",
+    "{CRYPT}$sha1$40000$secretsalt$secretdigest",
+    "{CRYPT}$md5,rounds=5$secretsalt$secretdigest",
+    "{CRYPT}secretdigest1",
+    "{CRYPT}_secretsaltsecretdige",
+    "{SSHA}secretdigestsecretsalt",
+    "{CRAM-MD5}secretdigest",
+    "{SCRAM-SHA-256}4096,secretsalt,secretdigest,secretdigest",
+    "{PLAIN}secret$6$rounds=1000$password",
+    "{SECRET}PASSWORD",
+    "secret$y$password",
+    "secret}password",
+]
+
+
+def test_password_schemes(run, connection):
+    connection.execute("DELETE FROM virtual_users; UPDATE virtual_organizations SET max_users = NULL")
+    for number, stored in enumerate(STORED):
+        insert = (
+            "INSERT INTO virtual_users (domain_id, email, password) SELECT id, format('user%%s-%%s@example.com', %s::int, turn), %s"
+            " FROM virtual_domains, generate_series(%s, 100) AS turn WHERE name = 'example.com'"
+        )
+        connection.execute(insert, (number, stored, number + 1))
+    read = run("virtual_directory_info")
+    assert [(found["scheme"], found["cost"], found["users"], found["judgement"]) for found in read["password_schemes"]] == [
+        ("", "", 84 + 83 + 82 + 81, "weak"),
+        ("CRYPT", "", 89 + 88, "weak"),
+        ("ARGON2ID", "m=65536,t=3,p=1", 100, "slow"),
+        ("ARGON2I", "m=19456,t=2,p=1", 99, "ok"),
+        ("BLF-CRYPT", "10", 98, "ok"),
+        ("SHA512-CRYPT", "rounds=656000", 97, "slow"),
+        ("SHA512-CRYPT", "", 96, "ok"),
+        ("SHA256-CRYPT", "", 95, "ok"),
+        ("MD5-CRYPT", "", 94, "weak"),
+        ("CRYPT", "$y$j9T", 93, "ok"),
+        ("CRYPT", "$7$CU..../....", 92, "slow"),
+        ("CRYPT", "$sha1$40000", 91, "ok"),
+        ("CRYPT", "$md5,rounds=5", 90, "ok"),
+        ("SSHA", "", 87, "weak"),
+        ("CRAM-MD5", "", 86, "weak"),
+        ("SCRAM-SHA-256", "4096", 85, "ok"),
+    ]
+    assert [found["milliseconds"] for found in read["password_schemes"][2:6]] == [115.2, 22.8, 59.0, 209.9]
+    assert "secret" not in read["printed"].lower()
+    counted = _store.count_passwords(connection, _password.COSTED_SCHEMES)
+    assert len(counted) == 16 and "secret" not in str(counted).lower()
+
+
+def test_password_schemes_without_the_rows(run, tmp_path):
+    read = run("virtual_directory_info", rows=False, history=True)
+    assert [found["users"] for found in read["password_schemes"]] == [2] and read["history"] and not read["changed"]
+    assert not {*LISTS, "usage"} & set(read)
+    needing = {"dest": str(tmp_path / "directory.json"), "mail_directory": str(tmp_path), "include_password_hashes": True}
+    for option, value in needing.items():
+        refused = run("virtual_directory_info", rows=False, no_log=True, **{option: value})
+        assert f"rows is false, and {option} needs them" in refused["msg"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_password_schemes_of_a_directory_without_users(run, connection):
+    connection.execute("DELETE FROM virtual_users")
+    assert run("virtual_directory_info")["password_schemes"] == []
+
+
+@pytest.fixture
+def reader(connection):
+    """A role that reads the directory, but for the passwords."""
+    connection.execute(
+        "CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA mail_internal TO reader;"
+        " GRANT SELECT ON mail_internal.schema_migrations TO reader; GRANT SELECT (id, email, domain_id) ON virtual_users TO reader"
+    )
+    yield "reader"
+    connection.execute("DROP OWNED BY reader; DROP ROLE reader")
+
+
+def test_password_schemes_for_who_may_not_read_passwords(run, connection, reader):
+    read = run("virtual_directory_info", rows=False, login_user=reader)
+    assert read.get("password_schemes") == [], read
+    connection.execute(f"GRANT SELECT (password) ON virtual_users TO {reader}")
+    assert len(run("virtual_directory_info", rows=False, login_user=reader)["password_schemes"]) == 1
 
 
 def test_history(run, connection):
