@@ -20,6 +20,7 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils import (
     _checks,
     _foreign_password,
     _password,
+    _password_cost,
     _plan,
 )
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
@@ -108,9 +109,9 @@ class Collector:
         hashes = {row.key: row.values.password for row in desired.rows["users"].values()}
         weak = [email for email, stored in hashes.items() if _password.is_weak(stored)]
         slow = {
-            email: _password.verification(stored).milliseconds
+            email: _password_cost.verification(stored).milliseconds
             for email, stored in hashes.items()
-            if _password.judge(stored) == "slow"
+            if _password_cost.judge(stored) == "slow"
         }
         rows = {kind.plural: desired.rows[kind.plural] for kind in (DOMAIN, USER, ALIAS)}
         return Directory(rows, self._left_out, weak, slow)

@@ -17,11 +17,8 @@ import hmac
 import logging
 import os
 import re
-import string
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Callable, NamedTuple
 
 from ansible.module_utils.basic import missing_required_lib
 
@@ -45,8 +42,7 @@ DEFAULT_SCHEME = "ARGON2ID"
 _BATCH = 200
 
 _ARGON2_FORM = r"\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
-_CRYPT64 = "[A-Za-z0-9./]"
-_CRYPT64_DIGITS = "./" + string.digits + string.ascii_uppercase + string.ascii_lowercase
+CRYPT64 = "[A-Za-z0-9./]"
 
 
 class Scheme:
@@ -78,10 +74,10 @@ SCHEMES = {
 _FORMS = {
     "ARGON2ID": [("argon2", r"\$argon2id" + _ARGON2_FORM)],
     "ARGON2I": [("argon2", r"\$argon2i" + _ARGON2_FORM)],
-    "BLF-CRYPT": [("bcrypt", rf"\$2[abxy]\$\d\d\${_CRYPT64}{{53}}")],
-    "SHA512-CRYPT": [("sha512_crypt", rf"\$6\$(?:rounds=\d+\$)?{_CRYPT64}{{1,16}}\${_CRYPT64}{{86}}")],
-    "SHA256-CRYPT": [("sha256_crypt", rf"\$5\$(?:rounds=\d+\$)?{_CRYPT64}{{1,16}}\${_CRYPT64}{{43}}")],
-    "MD5-CRYPT": [("md5_crypt", rf"\$1\${_CRYPT64}{{1,8}}\${_CRYPT64}{{22}}")],
+    "BLF-CRYPT": [("bcrypt", rf"\$2[abxy]\$\d\d\${CRYPT64}{{53}}")],
+    "SHA512-CRYPT": [("sha512_crypt", rf"\$6\$(?:rounds=\d+\$)?{CRYPT64}{{1,16}}\${CRYPT64}{{86}}")],
+    "SHA256-CRYPT": [("sha256_crypt", rf"\$5\$(?:rounds=\d+\$)?{CRYPT64}{{1,16}}\${CRYPT64}{{43}}")],
+    "MD5-CRYPT": [("md5_crypt", rf"\$1\${CRYPT64}{{1,8}}\${CRYPT64}{{22}}")],
     # The inner state of HMAC-MD5, which no library gives out
     "CRAM-MD5": [(None, "[0-9a-fA-F]{64}")],
 }
@@ -89,12 +85,12 @@ _FORMS = {
 _FORMS["CRYPT"] = [
     *(form for scheme in ("BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "MD5-CRYPT") for form in _FORMS[scheme]),
     # 64 bits in eleven letters: the last one has four of them
-    ("des_crypt", rf"{_CRYPT64}{{12}}[.26AEIMQUYcgkosw]"),
-    ("bsdi_crypt", rf"_{_CRYPT64}{{19}}"),
-    ("sha1_crypt", rf"\$sha1\$\d+\${_CRYPT64}{{1,64}}\${_CRYPT64}{{28}}"),
-    ("sun_md5_crypt", rf"\$md5(?:,rounds=\d+)?\${_CRYPT64}{{1,8}}\$\$?{_CRYPT64}{{22}}"),
-    (None, rf"\$(?:y|gy)\${_CRYPT64}+\${_CRYPT64}{{1,86}}\${_CRYPT64}{{43}}"),
-    (None, rf"\$7\${_CRYPT64}{{11,97}}\${_CRYPT64}{{43}}"),
+    ("des_crypt", rf"{CRYPT64}{{12}}[.26AEIMQUYcgkosw]"),
+    ("bsdi_crypt", rf"_{CRYPT64}{{19}}"),
+    ("sha1_crypt", rf"\$sha1\$\d+\${CRYPT64}{{1,64}}\${CRYPT64}{{28}}"),
+    ("sun_md5_crypt", rf"\$md5(?:,rounds=\d+)?\${CRYPT64}{{1,8}}\$\$?{CRYPT64}{{22}}"),
+    (None, rf"\$(?:y|gy)\${CRYPT64}+\${CRYPT64}{{1,86}}\${CRYPT64}{{43}}"),
+    (None, rf"\$7\${CRYPT64}{{11,97}}\${CRYPT64}{{43}}"),
 ]
 _FORMS = {scheme: [(handler, re.compile(form)) for handler, form in forms] for scheme, forms in _FORMS.items()}
 # Digests in base64, those without salt also in hexadecimal digits: the hash function, and whether a salt follows the digest
@@ -110,87 +106,11 @@ _DIGESTS = {
     "SSHA512": ("sha512", True),
 }
 STORED_SCHEMES = (*_FORMS, *_DIGESTS)
-_PREFIXED = re.compile(r"\{([A-Z0-9-]+)\}(.*)", re.DOTALL)
+PREFIXED = re.compile(r"\{([A-Z0-9-]+)\}(.*)", re.DOTALL)
 
 # Dovecot 2.4 refuses these unless it is told otherwise, and {CRYPT} of the last forms as well
 _WEAK_SCHEMES = ("MD5-CRYPT", "PLAIN-MD5", "LDAP-MD5", "SMD5")
 _WEAK_CRYPT = re.compile(r"\$1\$|[^$]")
-
-
-# Milliseconds of CPU that a verification takes: more than the first holds up everybody who logs in meanwhile; less than the
-# second is next to nothing for who tries passwords on a stolen hash.
-SLOW, CHEAP = 100, 1
-
-
-class _Method(NamedTuple):
-    """How the hashes of one method begin, as expressions for its name and for its cost, and what a verification takes.
-
-    The groups of the cost are the arguments of the function, which returns milliseconds of CPU.
-    """
-
-    name: str
-    cost: str
-    milliseconds: Callable
-
-
-def _rounds(milliseconds_of_thousand, default=0, always=0):
-    """Rounds that a hash has where it says nothing of them, and rounds beside those that it says."""
-    return lambda number: milliseconds_of_thousand / 1000 * (always + int(number or default))
-
-
-def _argon2(kibibytes, passes):
-    return 0.6 / 1024 * int(kibibytes) * int(passes)
-
-
-def _bcrypt(cost):
-    return 59 * 2.0 ** (int(cost) - 10)
-
-
-def _yescrypt(log_n, r):
-    """Of the logarithm and of r, one less is written."""
-    return 1.5 / 1024**2 * _scrypt_memory(_CRYPT64_DIGITS.index(log_n) + 1, _CRYPT64_DIGITS.index(r) + 1)
-
-
-def _scrypt(log_n, r):
-    return 2 / 1024**2 * _scrypt_memory(_CRYPT64_DIGITS.index(log_n), _CRYPT64_DIGITS.index(r))
-
-
-def _scrypt_memory(log_n, r):
-    """Bytes; the time goes with them."""
-    return 128 * r * 2.0**log_n
-
-
-# From what one verification took Dovecot's auth process on a virtual machine with two cores, in milliseconds of CPU:
-# SHA512-CRYPT 1.8 with 5,000 rounds and 208 with 656,000, SCRAM-SHA-256 5.5 with 4,096 iterations, bcrypt 59 with cost 10,
-# argon2id 25 with 19 MiB and two passes, and 107 with 64 MiB and three. The other methods were measured in libcrypt, beside
-# SHA512-CRYPT. Another machine has other figures: they are for comparison only.
-_METHODS = (
-    _Method(r"\$argon2id?\$v=19\$", r"m=(\d{1,10}),t=(\d{1,10}),p=\d{1,10}\$", _argon2),
-    _Method(r"\$2[abxy]\$", r"(\d\d)\$", _bcrypt),
-    _Method(r"\$6\$", r"(?:rounds=(\d{1,10})\$)?", _rounds(0.32, default=5000)),
-    _Method(r"\$5\$", r"(?:rounds=(\d{1,10})\$)?", _rounds(0.47, default=5000)),
-    _Method(r"\$sha1\$", r"(\d{1,10})\$", _rounds(0.71)),
-    _Method(r"\$md5", r"(?:,rounds=(\d{1,10}))?\$", _rounds(1.4, always=4096)),
-    _Method(r"\$g?y\$", rf"{_CRYPT64}({_CRYPT64})({_CRYPT64}){_CRYPT64}{{0,8}}\$", _yescrypt),
-    _Method(r"\$7\$", rf"({_CRYPT64})({_CRYPT64}){_CRYPT64}{{9}}", _scrypt),
-    _Method(r"\$1\$", "", lambda: 0.1),
-    _Method("", r"(\d{1,10}),", _rounds(5.5 / 4.096)),  # SCRAM, which has no name there
-)
-_METHOD_FORMS = [(method, re.compile(f"(?P<name>{method.name})(?P<cost>{method.cost})")) for method in _METHODS]
-
-# The last one is read by Dovecot, though no module of ours takes it
-COSTED_SCHEMES = (*STORED_SCHEMES, "SCRAM-SHA-256")
-
-
-class Verification(NamedTuple):
-    """What the verification of a hash takes: the scheme, its cost as the hash has it, and milliseconds of CPU, estimated.
-
-    The scheme is empty if it is none that is known. CRYPT's cost has the method in front, which the scheme does not tell.
-    """
-
-    scheme: str
-    cost: str
-    milliseconds: float
 
 
 class Password:
@@ -236,42 +156,8 @@ def spread(work, items, progress):
 
 def is_weak(stored):
     """Does Dovecot 2.4 refuse this hash unless auth_allow_weak_schemes is set?"""
-    scheme, text = _PREFIXED.fullmatch(stored).groups()
+    scheme, text = PREFIXED.fullmatch(stored).groups()
     return scheme in _WEAK_SCHEMES or (scheme == "CRYPT" and bool(_WEAK_CRYPT.match(text)))
-
-
-def verification(stored):
-    """What the verification of a hash takes; the beginning of the hash suffices."""
-    prefixed = _PREFIXED.fullmatch(stored)
-    if not prefixed or prefixed[1] not in COSTED_SCHEMES:
-        return Verification("", "", 0.0)
-    scheme, text = prefixed.groups()
-    for method, form in _METHOD_FORMS:
-        match = form.match(text)
-        if match:
-            cost = match[0] if scheme == "CRYPT" else match["cost"]
-            return Verification(scheme, cost.rstrip("$,"), round(method.milliseconds(*match.groups()[2:]), 1))
-    return Verification(scheme, "", 0.0)  # a digest, or DES
-
-
-def judge(stored):
-    """'weak' if Dovecot 2.4 refuses the hash, or a thief finds its password fast; 'slow' if logins hold others up; or 'ok'."""
-    scheme, dummy, milliseconds = verification(stored)
-    if not scheme or is_weak(stored) or milliseconds < CHEAP:
-        return "weak"
-    return "slow" if milliseconds > SLOW else "ok"
-
-
-def summarize(users):
-    """Schemes and costs, from {the beginning of hashes: how many users have such}: a dict for each, the most frequent first."""
-    counts, judgements = Counter(), {}
-    for start, number in users.items():
-        counts[verification(start)] += number
-        judgements[verification(start)] = judge(start)
-    return [
-        {**found._asdict(), "users": counts[found], "judgement": judgements[found]}
-        for found in sorted(counts, key=lambda each: (-counts[each], each))
-    ]
 
 
 def _verify(plaintext, stored):
@@ -284,7 +170,7 @@ def _verify(plaintext, stored):
 
 def _verifier(stored):
     """A function that tells whether the hash is one of a plain text; None if the hash has no known form."""
-    prefixed = _PREFIXED.fullmatch(stored)
+    prefixed = PREFIXED.fullmatch(stored)
     if not prefixed:
         return None
     scheme, text = prefixed.groups()

@@ -16,7 +16,7 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils import (
     _foreign,
     _foreign_store,
     _mailboxes,
-    _password,
+    _password_cost,
     _plan,
     _store,
     _usage,
@@ -123,7 +123,7 @@ def run_info():
     try:
         with _store.open_directory(params) as connection:
             stored = _store.fetch(connection) if params["rows"] else None
-            result["password_schemes"] = _password.summarize(_store.count_passwords(connection, _password.COSTED_SCHEMES))
+            result["password_schemes"] = _password_cost.summarize(_store.count_passwords(connection, _password_cost.COSTED_SCHEMES))
             if params["history"]:
                 result["history"] = _store.fetch_history(connection, params["history_since"], params["history_limit"])
         if stored:

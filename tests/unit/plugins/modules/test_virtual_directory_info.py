@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils import _password, _store
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _password_cost, _store
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 HASH = Password("correct horse", "SHA512-CRYPT", 5001).stored_form()
@@ -185,7 +185,7 @@ def test_password_schemes(run, connection):
     ]
     assert [found["milliseconds"] for found in read["password_schemes"][2:6]] == [115.2, 22.8, 59.0, 209.9]
     assert "secret" not in read["printed"].lower()
-    counted = _store.count_passwords(connection, _password.COSTED_SCHEMES)
+    counted = _store.count_passwords(connection, _password_cost.COSTED_SCHEMES)
     assert len(counted) == 16 and "secret" not in str(counted).lower()
 
 
