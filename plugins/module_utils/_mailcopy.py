@@ -23,7 +23,6 @@ import imaplib
 import json
 import os
 import re
-import subprocess
 import tempfile
 import urllib.parse
 
@@ -240,26 +239,29 @@ def _repeat(old, deposit, uid, before, after):
     return True
 
 
-def synchronize(user, settings, excluded):
-    """Let Dovecot copy a whole mailbox with its UIDs, without removing anything here; settings is text for its configuration."""
+def synchronize(run, user, settings, excluded):
+    """Let Dovecot copy a whole mailbox with its UIDs, without removing anything here; settings is text for its configuration.
+
+    run(command) returns the exit code and what was written to standard output and standard error.
+    """
     masks = [argument for mask in excluded for argument in (b"-x", mask.encode("utf-8", "surrogateescape"))]
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="mailcopy-", suffix=".conf") as stream:  # mode 0600
         stream.write(settings)
         stream.flush()
         command = ["doveadm", "-c", stream.name, "sync", "-1", "-R", *masks, "-u", user, "imapc:"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if not _is_information(line)]
-        raise MailserverError(f"Dovecot could not copy all mail: {' / '.join(lines)[:1000] or done.returncode}. Run it again.")
+        code, dummy, errors = run(command)
+    if code:
+        lines = [line for line in errors.splitlines() if not _is_information(line)]
+        raise MailserverError(f"Dovecot could not copy all mail: {' / '.join(lines)[:1000] or code}. Run it again.")
 
 
 def _is_information(line):
     return "Info: " in line
 
 
-def settings_for(params, session):
+def settings_for(params, session, run):
     """Dovecot's configuration with the old server as a mail store, in the words of the version that is installed."""
-    is_older = subprocess.check_output(["dovecot", "--version"], text=True).startswith("2.3")
+    is_older = run(["dovecot", "--version"])[1].startswith("2.3")
     lines = [] if is_older else ["dovecot_config_version = 2.4.1", "dovecot_storage_version = 2.4.1"]
     lines.append("!include /etc/dovecot/dovecot.conf")
     features = "rfc822.size fetch-headers" if is_older else "no-metadata no-modseq"
@@ -287,13 +289,13 @@ def _setting(value):
     return f'"{escaped}"'
 
 
-def from_imap(params, check_mode):
-    """The whole work of mailbox_from_imap; returns its result."""
+def from_imap(params, check_mode, run):
+    """The whole work of mailbox_from_imap; returns its result. For run see synchronize()."""
     memory = Memory(params["state_directory"], "imap", params["user"], params["host"].lower(), str(params["port"]), params["login"])
     faults = Faults()
     with memory.opened(check_mode), _speaking_plainly():
         is_first = memory.folders is None and not check_mode
-        copied, created = _copy_first(params, memory) if is_first else (0, 0)
+        copied, created = _copy_first(params, memory, run) if is_first else (0, 0)
         # Only now: an old server ends a session that waits for the first copy of a large mailbox.
         with _imap.log_in(params) as old, _imap.open_here(params["user"]) as here:
             counts = (preview if check_mode else copy_new)(old, here, memory, faults)
@@ -303,16 +305,16 @@ def from_imap(params, check_mode):
     return {"changed": counts["copied"] + counts["flags_changed"] + counts["folders_created"] > 0, **counts}
 
 
-def _copy_first(params, memory):
+def _copy_first(params, memory, run):
     """Copy everything into an unused mailbox, with UIDs; returns how many messages and folders. All else is left to copy_new."""
     user, memory.folders = params["user"], {}
     with _imap.log_in(params) as old, _imap.open_here(user) as here:
         if not here.is_unused():
             return 0, 0
         before, subscribed, found = here.folders(), here.subscriptions(), snapshot(old)
-        settings, excluded = settings_for(params, old), old.masks_without(old.folders().keys() - found.keys())
+        settings, excluded = settings_for(params, old, run), old.masks_without(old.folders().keys() - found.keys())
     memory.write()  # if it fails, the next run does without it
-    synchronize(user, settings, excluded)
+    synchronize(run, user, settings, excluded)
     with _imap.open_here(user) as here:
         folders = here.folders()
         for name in here.subscriptions() - subscribed - folders.keys():

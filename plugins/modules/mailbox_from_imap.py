@@ -117,6 +117,8 @@ folders_created:
   sample: 1
 """
 
+from functools import partial
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _mailcopy
@@ -140,7 +142,8 @@ def main():
     params = {**module.params, "login": module.params["login"] or module.params["user"]}
     result, fault = {}, None
     try:
-        result = _mailcopy.from_imap(params, module.check_mode)
+        run = partial(module.run_command, expand_user_and_vars=False)
+        result = _mailcopy.from_imap(params, module.check_mode, run)
     except MailserverError as exc:
         fault = f"{params['user']}: {exc}"
     if fault:  # not while the exception is handled: Ansible would print its causes too, with whatever they show
