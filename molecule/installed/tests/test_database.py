@@ -40,6 +40,17 @@ def test_a_short_outage(machine, database, wait_for):
     outage.survived(machine, database, wait_for, 6, wire.IMAPS)
 
 
+def test_a_dovecot_that_starts_during_an_outage_recovers_with_the_database(machine, database):
+    with outage.database_afterwards(machine, database):
+        database.host.check_output(outage.STOP)
+        machine.host.check_output("systemctl restart dovecot")
+        refusals = [outage.log_in(machine, [wire.IMAPS]) for _ in range(4)]
+        database.host.check_output(outage.START)
+        recovery = outage.first_right_answers(machine)
+    assert not any(wire.let_in(answer) for (answer,) in refusals)
+    assert max(recovery.values()) <= outage.SECONDS_TO_RECOVER, recovery
+
+
 def test_a_password_changed_in_the_database_is_in_force_within_a_second(machine, database, old_password):
     new = passwords.change_in_the_database(machine, database, USER)
     time.sleep(1)
