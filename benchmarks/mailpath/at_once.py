@@ -10,10 +10,9 @@ OPERATIONS = ("deliver", "submit", "imap", "pop3")
 
 
 def measure(machine, number):
-    """As load.measure(), and in `memory` mebibytes of each daemon while all clients are there; in `idle`, before."""
+    """As load.measure(), with the memory while all clients are there."""
     known = accounts.some(number)
     streams = {operation: load.stream(operation, known, CLIENTS, CLIENTS, hold=True) for operation in OPERATIONS}
-    idle = machine.accounting.memory()
     memory = {}
     measured = load.measure(machine, streams, lambda: memory.update(machine.accounting.memory()))
-    return {**measured, "memory": memory, "idle": idle}
+    return {**measured, "memory": memory}

@@ -45,6 +45,7 @@ def measure(machine, streams, when_held=None):
     before = machine.accounting.cpu()
     with PeakBackends(machine.accounting) as watch:
         generated = generate(machine, streams, when_held)
+        memory = machine.accounting.memory()
         wait_until_delivered(machine)
         machine.accounting.wait_until_quiet()
     after = machine.accounting.cpu()
@@ -53,7 +54,7 @@ def measure(machine, streams, when_held=None):
     if (arrived := machine.delivered(recipients) - present) != accepted:
         raise RuntimeError(f"{machine.name} accepted {accepted} messages and delivered {arrived}")
     cpu = {daemon: after[daemon] - before[daemon] for daemon in after}
-    return {**summary(results, cpu, generated["cpu"]), "backends": watch.peak}
+    return {**summary(results, cpu, generated["cpu"]), "backends": watch.peak, "memory": memory}
 
 
 def summary(results, cpu, generator_cpu):

@@ -20,6 +20,11 @@ def median(rounds, *keys):
     return statistics.median(map(look, rounds))
 
 
+def memory(rounds):
+    """Mebibytes of all daemons"""
+    return statistics.median(sum(measured["memory"].values()) for measured in rounds)
+
+
 def print_workload(release, number, name, measured):
     print(f"\n{name}, {release}, {number} accounts")
     if name == "queries":
@@ -34,21 +39,17 @@ def print_workload(release, number, name, measured):
 def print_rounds(measured):
     width = max(map(len, measured))
     print(f"{'CPU ms each:':{width}}{''.join(f'{column:>11}' for column in COLUMNS)}{'rate/s':>9}{'p50 ms':>9}{'p99 ms':>9}", end="")
-    print(f"{'failed':>8}{'backends':>10}{'generator ms':>14}")
+    print(f"{'failed':>8}{'backends':>10}{'MiB':>7}{'generator ms':>14}")
     for arm, rounds in measured.items():
         cpu = "".join(f"{median(rounds, 'cpu', column):11.2f}" for column in COLUMNS)
         print(f"{arm:{width}}{cpu}{median(rounds, 'rate'):9.1f}{median(rounds, 'p50'):9.0f}{median(rounds, 'p99'):9.0f}", end="")
         failed, backends = sum(len(each["failures"]) for each in rounds), max(each["backends"] for each in rounds)
-        print(f"{failed:8}{backends:10}{median(rounds, 'generator'):14.2f}")
+        print(f"{failed:8}{backends:10}{memory(rounds):7.0f}{median(rounds, 'generator'):14.2f}")
         print_particulars(rounds)
 
 
 def print_particulars(rounds):
     for measured in rounds:
-        for key in ("idle", "memory"):
-            if key in measured:
-                parts = ", ".join(f"{daemon} {size:.0f}" for daemon, size in measured[key].items())
-                print(f"    {'with all clients' if key == 'memory' else 'idle'}: {sum(measured[key].values()):.0f} MiB ({parts})")
         if "kept" in measured:
             print(f"    {measured['served']} logins served; mail on 25 keeps {measured['kept']:.2f} of its rate")
     print_failures([failure for measured in rounds for failure in measured["failures"]])
@@ -92,8 +93,13 @@ class Measured:
         return median(deliver["ours"], "p99") / median(deliver["guides"], "p99")
 
     def memory_ratio(self):
-        ours, guides = (self.at_once(arm)["memory"] for arm in ("ours", "guides"))
-        return sum(ours.values()) / sum(guides.values())
+        deliver = self.results[self.first]["deliver"]
+        return memory(deliver["ours"]) / memory(deliver["guides"])
+
+    def memory_of_a_client_ratio(self):
+        """The guides refuse many of the clients, who take no memory any more."""
+        ours, guides = (memory([self.at_once(arm)]) / self.at_once(arm)["operations"] for arm in ("ours", "guides"))
+        return ours / guides
 
     def at_once(self, arm):
         return self.results[self.first]["at_once"][arm][0]
@@ -120,7 +126,8 @@ PROMISES = [
     ("failures of 400 clients at once", lambda measured: len(measured.at_once("ours")["failures"]), "<=", 0),
     ("PostgreSQL backends", Measured.backends, "<=", 16),
     ("queries for a message", Measured.queries, "<=", 3),
-    ("PSS with 400 clients, ours/guides", Measured.memory_ratio, "<=", 0.75),
+    ("PSS with 20 clients on 25, ours/guides", Measured.memory_ratio, "<=", 0.75),
+    ("PSS for each of 400 clients that is served, ours/guides", Measured.memory_of_a_client_ratio, "<=", 0.75),
     ("CPU of a message, most/fewest accounts", lambda measured: measured.growth("deliver"), "<=", 1.1),
     ("CPU of a login, most/fewest accounts", lambda measured: measured.growth("imap"), "<=", 1.1),
     ("storm: logins served of 1000", lambda measured: measured.storm()["served"], ">=", 1000),
@@ -134,7 +141,7 @@ def print_promises(release, results):
         try:
             value = ask(Measured(results))
         except (KeyError, ZeroDivisionError):
-            print(f"{name:46} not measured")
+            print(f"{name:57} not measured")
             continue
         kept = value <= bound if comparison == "<=" else value >= bound
-        print(f"{name:46}{value:9.2f} {comparison} {bound:<6} {'kept' if kept else 'NOT KEPT'}")
+        print(f"{name:57}{value:9.2f} {comparison} {bound:<6} {'kept' if kept else 'NOT KEPT'}")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import accounts
 import at_once
-import dns
+import checks
 import load
 import machines
 import passwords
@@ -30,10 +30,11 @@ import workloads
 ARMS = ["guides", "ours", "isolated", "nodb"]
 # Nothing but logins differs there.
 ISOLATED = ["imap", "pop3"]
+NOT_THE_GUIDES = ["quota"]
 GROWING = ["deliver", "imap"]
 COUNTED = ["deliver", "imap", "pop3", "submit"]
 ONCE = {"at_once": at_once.measure, "storm": storm.measure}
-WORKLOADS = [*workloads.ALL, "dns", "queries", "passwords", *ONCE]
+WORKLOADS = [*workloads.ALL, *checks.CHECKS, "queries", "passwords", *ONCE]
 
 
 def say(text):
@@ -51,8 +52,9 @@ def measure_rounds(arms, repeat, streams_of, number):
 
 def measure_workload(name, arms, repeat, number):
     for machine in arms:
-        # The guides' idle processes keep all connections that the database has to give, which is not the next workload's fault.
-        machine.run("systemctl restart postfix")
+        # The guides' idle processes keep all connections that the database has to give, which is not the next workload's fault,
+        # and everybody's keep their memory.
+        machine.run("systemctl restart postfix dovecot")
     if name == "queries":
         users = accounts.some(number)
         return {
@@ -65,8 +67,9 @@ def measure_workload(name, arms, repeat, number):
     if name in ONCE:
         return {machine.arm: [ONCE[name](machine, number)] for machine in arms if machine.arm != "isolated"}
     arms = [machine for machine in arms if machine.arm != "isolated" or name in ISOLATED]
-    if name == "dns":
-        with dns.checked(arms):
+    if name in checks.CHECKS:
+        arms = [machine for machine in arms if machine.arm != "guides" or name not in NOT_THE_GUIDES]
+        with checks.added(name, arms):
             return measure_rounds(arms, repeat, workloads.ALL["deliver"], number)
     return measure_rounds(arms, repeat, workloads.ALL[name], number)
 

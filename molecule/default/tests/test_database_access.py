@@ -19,4 +19,5 @@ def test_a_broken_rule_is_refused_and_the_running_ones_stay(machine, play):
     assert (machine.host.check_output(FILES), rules(machine)) == before
     # What the server runs with, whatever stands in the file: the way in that everything here uses.
     machine.host.check_output("systemctl reload postgresql")
-    assert machine.run("postmap -q example.test proxy:pgsql:/etc/postfix/pgsql/mailbox_domains.cf").stdout.strip() == "example.test"
+    lookup = "postmap -q alice@example.test proxy:pgsql:/etc/postfix/pgsql/mailboxes.cf"
+    assert machine.run(lookup).stdout.strip() == "alice@example.test"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Postfix finds the domains in a copy, and knows of a new one even before the copy does."""
+"""Postfix finds the domains in a copy, and refuses no mail for a new one before the copy has it."""
 
 import pytest
 import wire
@@ -35,24 +35,38 @@ def deaf(machine):
     machine.host.check_output("systemctl start mail-directory-watch")
 
 
-def answer(machine):
+def answer(machine, domain=DOMAIN):
     """ "User unknown" for a domain of ours without users, "Relay access denied" for any other."""
-    return wire.rcpt(machine, f"nobody@{DOMAIN}")
+    return wire.rcpt(machine, f"nobody@{domain}")
+
+
+def answer_to_a_user(machine):
+    with wire.secured(machine, wire.SUBMISSION) as client:
+        client.login("alice@example.test", machine.passwords["alice@example.test"])
+        client.ask("MAIL FROM:<alice@example.test>")
+        return client.ask(f"RCPT TO:<nobody@{DOMAIN}>")
 
 
 def test_a_domain_comes_and_goes(machine, wait_for):
     assert is_copied(machine, "example.test")
     execute(machine, INSERT)
     wait_for(lambda: is_copied(machine))
+    assert "User unknown" in answer(machine)
     execute(machine, DELETE)
     wait_for(lambda: not is_copied(machine))
     assert "Relay access denied" in answer(machine)
 
 
 @pytest.mark.usefixtures("deaf", "domain")
-def test_a_domain_is_known_before_it_is_copied(machine):
+@pytest.mark.parametrize("ask", [answer, answer_to_a_user])
+def test_mail_for_a_domain_that_is_not_copied_yet_is_put_off(machine, ask):
     assert not is_copied(machine)
-    assert "User unknown" in answer(machine)
+    assert ask(machine).startswith("450 4.3.0")
+
+
+@pytest.mark.usefixtures("deaf", "domain")
+def test_what_lies_below_a_new_domain_is_not_ours(machine):
+    assert "Relay access denied" in answer(machine, f"sub.{DOMAIN}")
 
 
 def test_what_went_unheard_is_copied_later(machine, wait_for, request):

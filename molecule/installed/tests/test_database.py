@@ -24,8 +24,8 @@ def old_password(machine, play):
 
 def test_postgresql_is_elsewhere_and_asked_over_tls(machine, database):
     assert machine.run("ls /usr/lib/postgresql").rc != 0
-    lookup = machine.run("postmap -q example.test proxy:pgsql:/etc/postfix/pgsql/mailbox_domains.cf")
-    assert (lookup.rc, lookup.stdout.strip()) == (0, "example.test")
+    lookup = machine.run(f"postmap -q {USER} proxy:pgsql:/etc/postfix/pgsql/mailboxes.cf")
+    assert (lookup.rc, lookup.stdout.strip()) == (0, USER)
     sessions = "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename LIKE 'mail%'"
     assert database.host.check_output("runuser -u postgres -- psql -At -c %s", sessions) == "t"
 
