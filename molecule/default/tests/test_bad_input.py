@@ -68,6 +68,12 @@ def test_no_password_is_repeated(refused):
     assert PASSWORD not in run.output
 
 
+def test_too_few_connections_for_the_mail_server_are_refused(play):
+    run = play("site", "--tags", "postgres_mail", postgres_mail_settings={"max_connections": 20})
+    assert run.code != 0
+    assert "max_connections in postgres_mail_settings is 20" in run.output
+
+
 def test_a_database_that_does_not_answer_is_named(play):
     run = play("users", mail_database_port=5999)
     assert run.code != 0

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The settings that differ from the default scenario's do what they say."""
 
+import contextlib
 import imaplib
 import os
 import re
@@ -42,6 +43,14 @@ def test_a_system_user_logs_in_and_gets_mail(machine, wait_for):
         client.login(*WALTER)
         client.select()
         wait_for(lambda: mail.find(client, message_id), message="the system user's mail never came")
+
+
+def test_clients_have_a_login_process_each_if_they_are_isolated(machine):
+    with contextlib.ExitStack() as connections:
+        for dummy in range(3):
+            connections.enter_context(wire.secured(machine, wire.IMAPS))
+        processes = int(machine.host.check_output("pgrep -c -x imap-login"))
+    assert (processes >= 3) == (machine.variables.get("dovecot_login_processes") == "isolated")
 
 
 def test_credentials_are_for_root_only(machine):
