@@ -29,7 +29,7 @@ attributes:
     description: Knows nothing of the database.
 options:
   directories:
-    description: Directories that the files need, with the missing ones above them.
+    description: Directories that the files need, with the missing ones above them, which everybody may pass through.
     type: list
     elements: dict
     default: []
@@ -135,6 +135,7 @@ SPEC = {
         "type": "list",
         "elements": "dict",
         "required": True,
+        "no_log": True,  # in the system's log, which would get all of it at each run
         "options": suboptions("0644", content={"type": "str", "required": True}),
     },
     "validate": {"type": "str", "default": ""},
@@ -143,11 +144,13 @@ SPEC = {
 
 def main():
     module = AnsibleModule(SPEC, supports_check_mode=True)
+    module.no_log_values.clear()  # the difference is shown
+    invocation = {"module_args": {**module.params, "files": [each["path"] for each in module.params["files"]]}}
     try:
         result = _file_set.apply(module, module.params)
     except (_file_set.Refused, OSError) as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(**result)
+        module.fail_json(msg=str(exc), invocation=invocation)
+    module.exit_json(**result, invocation=invocation)
 
 
 if __name__ == "__main__":

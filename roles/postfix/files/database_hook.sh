@@ -18,7 +18,7 @@ resume() {
 
 copy_mailbox_domains() {
     setpriv --reuid=postfix --regid=postfix --init-groups \
-        python3 /usr/local/libexec/mail-mailbox-domains /etc/postfix/pgsql/new_domains.cf /var/lib/postfix/mailbox_domains
+        python3 /usr/local/libexec/mail-mailbox-domains /etc/postfix/pgsql/mailbox_domains.cf /var/lib/postfix/mailbox_domains
 }
 
 case "$1 ${2:-}" in

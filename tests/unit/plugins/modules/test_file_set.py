@@ -103,6 +103,41 @@ def test_nothing_new_is_not_judged(install):
     assert not install({"main.cf": "a\n"}, validate="false").get("failed")
 
 
+def test_old_bytes_that_are_no_text_are_replaced(install, etc):
+    etc.mkdir()
+    (etc / "main.cf").write_bytes(b"# f\xfcr\n")
+    result = install({"main.cf": "a\n"})
+    assert result["diff"][0]["before"] == "# f\ufffdr\n"
+    assert (etc / "main.cf").read_text() == "a\n"
+
+
+@pytest.mark.parametrize("mode", ["420", "u=rw", "0999"])
+def test_a_mode_has_to_be_octal(install, etc, mode):
+    assert f"main.cf: the mode '{mode}' is no octal number" in install({"main.cf": "a\n"}, mode=mode)["msg"]
+    assert not etc.exists()
+
+
+def test_parents_do_not_depend_on_the_umask(run_anywhere, tmp_path):
+    before = os.umask(0o077)
+    try:
+        run_anywhere("file_set", files=[], directories=[{"path": str(tmp_path / "a" / "b"), **WHO}])
+    finally:
+        os.umask(before)
+    assert (mode_of(tmp_path / "a"), mode_of(tmp_path / "a" / "b")) == (0o755, 0o755)
+
+
+def test_a_failure_on_the_way_leaves_all_as_it_was(install, etc):
+    install({"main.cf": "a\n"})
+    result = install({"main.cf": "b\n", "missing/master.cf": "b\n"})
+    assert "missing" in result["msg"]
+    assert (etc / "main.cf").read_text() == "a\n"
+    assert leftovers(etc) == []
+
+
+def test_contents_are_not_in_the_invocation(install, etc):
+    assert install({"main.cf": "a\n"})["invocation"]["module_args"]["files"] == [str(etc / "main.cf")]
+
+
 def test_two_files_of_one_name_can_not_be_judged_together(install, etc):
     result = install({"main.cf": "a\n", "sub/main.cf": "b\n"}, validate="true")
     assert "More than one file has the name main.cf" in result["msg"]

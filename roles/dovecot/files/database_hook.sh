@@ -1,7 +1,7 @@
 #!/bin/sh
-{{ ansible_managed | comment }}
-{# SPDX-FileCopyrightText: virtmail.mailserver contributors #}
-{# SPDX-License-Identifier: GPL-3.0-or-later #}
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
 # Called by mail-directory-watch: connected | changed user ADDRESS | changed domain NAME | changed all
 set -eu
 
@@ -9,23 +9,27 @@ set -eu
 [ -S /run/dovecot/auth-master ] || exit 0
 master=$(cat /run/dovecot/master.pid)
 
+# After an outage Dovecot waits before it tries the database again, longer each time, up to two minutes. A new process tries at
+# once, and remembers nothing; open sessions go on. One that could not start meanwhile, as happens to Dovecot 2.3, is not given
+# another try for up to a minute, unless by a reload. quota-status would answer once with an error if auth ended before it.
+if [ "$1" = connected ]; then
+    pkill -P "$master" -x quota-status || true
+    pkill -P "$master" -x auth || true
+    doveadm reload
+    exit
+fi
+
 user=
 [ "$1 ${2:-}" != 'changed user' ] || user=$3
 for socket in auth-master users-master; do
-  doveadm auth cache flush -a "/run/dovecot/$socket" ${user:+"$user"} > /dev/null
+    doveadm auth cache flush -a "/run/dovecot/$socket" ${user:+"$user"} > /dev/null
 done
-
-# The first question after an outage may get the error of a connection that was lost: let it be one that nobody waits for.
-if [ "$1" = connected ]; then
-  doveadm user probe > /dev/null 2>&1 || true
-  doveadm auth lookup -a /run/dovecot/auth-master probe > /dev/null 2>&1 || true
-fi
 
 # A reload leaves the old processes to those who are connected to them, Postfix above all, with all that they remember.
 # quota-status stays connected to auth and would answer once with an error if that one ended first, so all end at once.
 current=$(doveadm -f tab process status) && current=$(echo "$current" | cut -f 2)
 left=
 for process in $(pgrep -P "$master" -x quota-status) $(pgrep -P "$master" -x auth); do
-  echo "$current" | grep -qx "$process" || left="$left $process"
+    echo "$current" | grep -qx "$process" || left="$left $process"
 done
 [ -z "$left" ] || kill $left
