@@ -44,7 +44,7 @@ def test_a_dovecot_that_starts_during_an_outage_recovers_with_the_database(machi
     with outage.database_afterwards(machine, database):
         database.host.check_output(outage.STOP)
         machine.host.check_output("systemctl restart dovecot")
-        refusals = [outage.log_in(machine, [wire.IMAPS]) for _ in range(4)]
+        refusals = [outage.log_in(machine, [wire.IMAPS]) for dummy in range(4)]
         database.host.check_output(outage.START)
         recovery = outage.first_right_answers(machine)
     assert not any(wire.let_in(answer) for (answer,) in refusals)

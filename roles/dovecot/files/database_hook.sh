@@ -32,4 +32,4 @@ left=
 for process in $(pgrep -P "$master" -x quota-status) $(pgrep -P "$master" -x auth); do
     echo "$current" | grep -qx "$process" || left="$left $process"
 done
-[ -z "$left" ] || kill $left
+[ -z "$left" ] || echo "$left" | xargs kill
