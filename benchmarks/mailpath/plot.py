@@ -78,9 +78,12 @@ def draw_growth(axes, results):
 
 
 def draw(release, results, directory):
-    figure, (costs, growth) = pyplot.subplots(1, 2, figsize=(12, 4.5), width_ratios=(3, 2))
+    if len(results) == 1:
+        figure, costs = pyplot.subplots(figsize=(8, 4.5))
+    else:
+        figure, (costs, growth) = pyplot.subplots(1, 2, figsize=(12, 4.5), width_ratios=(3, 2))
+        draw_growth(growth, results)
     draw_costs(costs, next(iter(results.values())))
-    draw_growth(growth, results)
     costs.set_title(f"{RELEASES[release]}, {int(next(iter(results))):,} accounts")
     figure.tight_layout()
     save(figure, directory / f"benchmark-mailpath-{release}.svg")
