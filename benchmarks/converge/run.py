@@ -5,8 +5,8 @@
 usage: python3 benchmarks/converge/run.py [--repeat N] [--users N]
 
 The first run of site is compared with apt-get installing the same packages on a machine of its own; the second one with a play
-of as many tasks that do nothing; users, after a change of one user, with a play of one such task. Figures of what can be repeated
-are medians. Needs what scripts/demo needs; makes machines, and removes them.
+of as many tasks that do nothing; users, after a change of one user, with a play of one such task. Figures are medians, of first runs
+on as many machines. Needs what scripts/demo needs; makes machines, and removes them.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+MACHINES = ROOT / "molecule/shared"
 INVENTORIES = [f"--inventory={ROOT / 'molecule/shared/inventory'}", f"--inventory={HERE / 'inventory'}"]
 NOTHING = {"ansible.builtin.command": "true", "changed_when": False}
 # The packages' services start in neither case: the roles start them when they are configured.
@@ -79,12 +80,28 @@ def median(repeat, function):
     return statistics.median(function(turn) for turn in range(repeat))
 
 
-def measure(release, options, directory):
+def measure_first_runs(release, repeat):
+    """Packages, and the seconds of site and of apt-get alone, each time on new machines. They take turns at being the first, for the
+    second one finds the packages closer by."""
     host, floor = f"site-{release}", f"floor-{release}"
-    before = set(shell(host, INSTALLED).split())
-    first = play("virtmail.mailserver.site", limit=host)[0]
-    packages = sorted(set(shell(host, INSTALLED).split()) - before)
-    installation = install_packages(floor, packages)
+    packages, site, installation = [], [], []
+    for turn in range(repeat):
+        for playbook in ("destroy.yml", "create.yml"):
+            play(MACHINES / playbook, limit=f"{host},{floor}")
+        before = set(shell(host, INSTALLED).split())
+        floor_first = turn % 2 == 1
+        if floor_first:
+            installation.append(install_packages(floor, packages))
+        site.append(play("virtmail.mailserver.site", limit=host)[0])
+        if not floor_first:
+            packages = sorted(set(shell(host, INSTALLED).split()) - before)
+            installation.append(install_packages(floor, packages))
+    return packages, statistics.median(site), statistics.median(installation)
+
+
+def measure(release, options, directory):
+    host = f"site-{release}"
+    packages, first, installation = measure_first_runs(release, options.repeat)
 
     runs = [play("virtmail.mailserver.site", limit=host) for dummy in range(options.repeat)]
     tasks = runs[0][1]["tasks"]
@@ -115,14 +132,12 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--users", type=int, default=1000)
     options = parser.parse_args()
-    machines = ROOT / "molecule/shared"
     try:
-        play(machines / "create.yml")
         with tempfile.TemporaryDirectory() as directory:
             for release in ("d12", "d13"):
                 measure(release, options, directory)
     finally:
-        play(machines / "destroy.yml")
+        play(MACHINES / "destroy.yml")
 
 
 if __name__ == "__main__":

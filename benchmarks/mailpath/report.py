@@ -140,7 +140,7 @@ def print_promises(release, results):
     for name, ask, comparison, bound in PROMISES:
         try:
             value = ask(Measured(results))
-        except (KeyError, ZeroDivisionError):
+        except (KeyError, ValueError, ZeroDivisionError):
             print(f"{name:57} not measured")
             continue
         kept = value <= bound if comparison == "<=" else value >= bound
