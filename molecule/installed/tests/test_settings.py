@@ -37,6 +37,29 @@ def test_users_send_to_each_other(machine, wait_for):
     mail.wait_for_message(machine, wait_for, "bob@example.test", message_id)
 
 
+def sent_by(machine, wait_for, service):
+    """A message that alice sends to bob, as bob reads it."""
+    message_id, text = mail.message()
+    with mail.smtp(machine, service, "alice@example.test") as client:
+        client.sendmail("alice@example.test", "bob@example.test", text)
+        own_address = client.sock.getsockname()[0]
+    return mail.wait_for_message(machine, wait_for, "bob@example.test", message_id).decode(), own_address
+
+
+@pytest.mark.parametrize("service", [wire.SUBMISSION, wire.SUBMISSIONS], ids=str)
+def test_a_message_does_not_say_where_its_sender_is(machine, wait_for, service):
+    text, own_address = sent_by(machine, wait_for, service)
+    assert own_address not in text
+    assert "client.test" not in text.replace("@client.test", "")
+    assert re.search(rf"^Received: by {re.escape(machine.hostname)} \(Postfix\) with ESMTPSA id", text, re.MULTILINE)
+
+
+def test_a_message_from_outside_says_where_it_comes_from(machine, wait_for):
+    message_id = mail.deliver(machine, "bob@example.test")
+    text = mail.wait_for_message(machine, wait_for, "bob@example.test", message_id).decode()
+    assert re.search(r"^Received: from client\.test ", text, re.MULTILINE)
+
+
 def test_a_system_user_logs_in_and_gets_mail(machine, wait_for):
     message_id = mail.deliver(machine, f"walter@{machine.hostname}")
     with imaplib.IMAP4_SSL(machine.address, ssl_context=wire.verifying(machine), timeout=60) as client:
