@@ -146,7 +146,7 @@ def neighbour(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Cal
     def find(name: str) -> Machine:
         ca_file = tmp_path_factory.mktemp(name) / "ca.pem"
         found = replace(machine, name=name, variables=inventory(machine.scenario)["_meta"]["hostvars"][name], ca_file=ca_file)
-        ca_file.write_text(found.run("cat %s", found.variables["machine_ca_file"]).stdout)
+        ca_file.write_text(found.run("cat %s", found.variables.get("machine_ca_file", "/etc/ssl/mailserver/ca.pem")).stdout)
         return found
 
     return find
