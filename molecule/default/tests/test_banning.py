@@ -4,7 +4,6 @@
 
 import base64
 import re
-import time
 from pathlib import Path
 
 import outage
@@ -44,7 +43,7 @@ def guesser(machine, neighbour):
     for name, content in files.items():
         there.host.check_output("echo %s | base64 -d > %s", base64.b64encode(content).decode(), f"/run/guess/{name}")
     yield there
-    there.host.check_output("rm -r /run/guess")
+    there.run("pkill -f /run/guess/guess.py; rm -r /run/guess")
 
 
 @pytest.fixture(autouse=True)
@@ -68,11 +67,9 @@ def failures_seen(machine):
 
 
 def test_a_hundred_guesses_end_in_a_ban_within_a_minute(machine, guesser, wait_for):
-    begin = time.monotonic()
-    answers = guess(guesser, machine, wire.IMAPS, 100)
-    assert "True" not in answers
-    wait_for(lambda: not reaches(guesser, machine, 993), message="the guesser still gets through")
-    assert time.monotonic() - begin < 60
+    command = "python3 /run/guess/guess.py %s %s imaps 100 > /dev/null 2>&1 &"
+    guesser.host.check_output(command, machine.address, machine.hostname)
+    wait_for(lambda: not reaches(guesser, machine, 993), timeout=60, message="the guesser still gets through")
     assert [port for port in (25, 143, 465, 587, 995, 4190) if reaches(guesser, machine, port)] == []
     assert reaches(guesser, machine, 22), "an administrator behind the same address lost SSH"
     for service in (wire.IMAPS, wire.SUBMISSION):
