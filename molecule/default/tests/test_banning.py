@@ -43,7 +43,7 @@ def guesser(machine, neighbour):
     for name, content in files.items():
         there.host.check_output("echo %s | base64 -d > %s", base64.b64encode(content).decode(), f"/run/guess/{name}")
     yield there
-    there.run("pkill -f /run/guess/guess.py; rm -r /run/guess")
+    there.run("pkill -f ^python3./run/guess; rm -r /run/guess")
 
 
 @pytest.fixture(autouse=True)
