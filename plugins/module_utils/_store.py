@@ -127,6 +127,11 @@ def fetch(connection):
     return {kind.plural: _fetch_kind(connection, kind) for kind in KINDS}
 
 
+def fetch_domains(connection):
+    """The domains alone: there may be a million users."""
+    return _fetch_kind(connection, DOMAIN)
+
+
 def _fetch_kind(connection, kind):
     if kind is ALIAS:
         return _fetch_aliases(connection)

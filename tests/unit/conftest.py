@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real PostgreSQL and a real MariaDB for the tests: throw-away servers, reached only through sockets of their own."""
+"""Real servers of PostgreSQL, MariaDB and DNS for the tests: throw-away ones, reached only by sockets and ports of their own."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ import pathlib
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
+import dns.exception
+import dns.message
+import dns.query
 import psycopg
 import pymysql
 import pytest
@@ -207,3 +211,87 @@ def connection(database):
     """An open connection to the fresh database, each statement committed at once."""
     with _connect(database) as connection:
         yield connection
+
+
+NAMED = """
+options {{
+    directory "{directory}";
+    listen-on port {port} {{ 127.0.0.1; }};
+    listen-on-v6 {{ none; }};
+    pid-file none;
+    session-keyfile none;
+    dnssec-validation no;
+    empty-zones-enable no;
+    recursion {recursion};
+    allow-update {{ key mail; }};
+}};
+controls {{ }};
+key mail {{ algorithm hmac-sha256; secret "{secret}"; }};
+key stranger {{ algorithm hmac-sha256; secret "{secret}"; }};
+{zones}
+"""
+ZONE_HEAD = "$TTL 600\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
+
+
+class NameServer:
+    """A running name server."""
+
+    secret = "bm8gc2VjcmV0IGF0IGFsbCwgb25seSBmb3IgdGVzdHM="
+
+    def __init__(self, port):
+        self.port = port
+
+    def ask(self, name, kind):
+        """The values that the server has, as a zone file has them."""
+        response = dns.query.tcp(dns.message.make_query(name, kind), "127.0.0.1", port=self.port, timeout=10)
+        return sorted(rdata.to_text() for rrset in response.answer for rdata in rrset)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _running_name_server(zones, recursion=True, further=""):
+    """A server with zones, {name: lines of a zone file}; one that recurs has the root as well, so that it asks nobody else."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="ns-", dir="/tmp"))
+    program = shutil.which("named", path=f"{os.environ['PATH']}:/usr/sbin")
+    if not program:
+        raise FileNotFoundError("named is needed: install Debian's package bind9")
+    try:
+        statements = []
+        for name, lines in {**({".": ""} if recursion else {}), **zones}.items():
+            path = directory / f"zone-{name}"
+            path.write_text(ZONE_HEAD + lines, encoding="utf-8")
+            statements.append(f'zone "{name}" {{ type primary; file "{path.name}"; }};')
+        server = NameServer(free_port())
+        settings = {"port": server.port, "secret": server.secret, "recursion": "yes" if recursion else "no", "directory": directory}
+        config = NAMED.format(**settings, zones="\n".join([*statements, further]))
+        (directory / "named.conf").write_text(config, encoding="utf-8")
+        with open(directory / "log", "wb") as log:
+            process = subprocess.Popen([program, "-g", "-n", "1", "-c", directory / "named.conf"], stderr=log)
+        try:
+            _wait_for_name_server(process, server, directory / "log")
+            yield server
+        finally:
+            process.kill()
+            process.wait()
+    finally:
+        shutil.rmtree(directory)
+
+
+def _wait_for_name_server(process, server, log):
+    while True:
+        try:
+            return server.ask(".", "SOA")
+        except (OSError, dns.exception.DNSException):
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def new_name_server():
+    """Makes one with zones of its own."""
+    return _running_name_server
