@@ -7,14 +7,18 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import psycopg
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
-MIGRATIONS = pathlib.Path(__file__).parents[3] / "roles" / "postgres_mail" / "files" / "migrations"
+ROOT = pathlib.Path(__file__).parents[3]
+MIGRATIONS = ROOT / "roles" / "postgres_mail" / "files" / "migrations"
 MODULES = "ansible_collections.virtmail.mailserver.plugins.modules."
 
 
@@ -117,3 +121,26 @@ def run_installed(installed):
         return run_module(module, **{**installed, "login_user": "mail_admin", **options})
 
     return run_there
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Runs a playbook on this machine as its user, and returns its exit code and what it printed."""
+    collections = [path for path in sys.path if (pathlib.Path(path) / "ansible_collections").is_dir()]
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(collections),
+        "ANSIBLE_REMOTE_TMP": str(tmp_path / "there"),
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "here"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    facts = {"target": "localhost", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    program = pathlib.Path(sys.executable).parent / "ansible-playbook"
+
+    def run(name, *arguments, **extra):
+        variables = json.dumps({**facts, "mail_hostname": "mail.example.com", **extra})
+        command = [program, ROOT / "playbooks" / f"{name}.yml", "-i", "localhost,", "-c", "local", "-e", variables, *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run

@@ -1,50 +1,41 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What check.yml says of password hashes: asked of a real database, while the parts of the mail server are left out."""
+"""What check.yml says of password hashes and DNS records: of a real database and a real name server, while the parts of the mail
+server are left out."""
 
 from __future__ import annotations
 
-import json
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import psycopg
 import pytest
 
-CHECK = pathlib.Path(__file__).parents[3] / "playbooks" / "check.yml"
 NOT_ASKED = {"__check_services": [], "__check_ports": [], "__check_lookups": [], "__check_queue": {"rc": 0, "stdout_lines": []}}
 OK, SLOW, WEAK = "{BLF-CRYPT}$2y$10$secret", "{BLF-CRYPT}$2y$12$secret", "{SSHA}secret"
+PUBLISHED = '''
+mail A 192.0.2.10
+mail TXT "v=spf1 a -all"
+@ MX 10 mail
+@ TXT "v=spf1 mx -all"
+_dmarc TXT "v=DMARC1; p=reject"
+'''
 
 
 @pytest.fixture
-def check(own_server, tmp_path):
+def check(own_server, new_name_server, play):
     """Runs check.yml on this machine, and returns its exit code and what it printed."""
-    collections = [path for path in sys.path if (pathlib.Path(path) / "ansible_collections").is_dir()]
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(collections),
-        "ANSIBLE_REMOTE_TMP": str(tmp_path / "there"),
-        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "here"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    facts = {
-        "target": "localhost",
-        "ansible_become": False,
-        "ansible_python_interpreter": sys.executable,
-        "mail_hostname": "mail.example.com",
-        **NOT_ASKED,
-    }
-    program = pathlib.Path(sys.executable).parent / "ansible-playbook"
 
-    def run(host=own_server["login_unix_socket"]):
-        extra = json.dumps({**facts, "mail_database_host": host})
-        command = [program, CHECK, "-i", "localhost,", "-c", "local", "-e", extra]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
+    def run(host=own_server["login_unix_socket"], published=PUBLISHED, **extra):
+        reverse = {"2.0.192.in-addr.arpa": "10 PTR mail.example.com.\n"}
+        with new_name_server({"example.com": published, **reverse}) as server:
+            dns = {
+                "mail_dns_resolvers": ["127.0.0.1"],
+                "mail_dns_resolver_port": server.port,
+                "mail_dns_addresses": ["192.0.2.10"],
+                "mail_dns_services": [],
+            }
+            return play("check", mail_database_host=host, **NOT_ASKED, **{**dns, **extra})
 
     return run
 
@@ -63,8 +54,8 @@ def add_users(own_server):
         yield add
 
 
-def line_of(printed):
-    return re.search(r"\b(ok|hint|FAULT) +password hashes: ([^\"\n]*)", printed).groups()
+def line_of(printed, subject="password hashes"):
+    return re.search(rf"\b(ok|hint|FAULT) +{subject}: ([^\"\n]*)", printed).groups()
 
 
 def test_slow_and_weak_hashes_are_a_hint(check, add_users):
@@ -86,3 +77,20 @@ def test_a_database_that_does_not_answer_is_a_hint(check, tmp_path):
     word, words = line_of(printed)
     assert (code, word) == (0, "hint"), printed
     assert words.startswith("not read: Cannot connect to database mailserver")
+
+
+@pytest.mark.usefixtures("add_users")
+def test_records_that_are_not_published_are_a_hint(check):
+    code, printed = check()
+    assert (code, line_of(printed, "DNS records")) == (0, ("ok", "as they ought to be")), printed
+
+    code, printed = check(published=PUBLISHED.replace("@ MX 10 mail", "").replace("p=reject", "p=none"))
+    words = "2 are not as they ought to be, 0 got no answer: example.com MX, _dmarc.example.com TXT; the playbook dns tells more"
+    assert (code, line_of(printed, "DNS records")) == (0, ("hint", words)), printed
+
+
+def test_a_resolver_that_does_not_answer_is_a_hint(check):
+    code, printed = check(mail_dns_resolver_port=1)
+    word, words = line_of(printed, "DNS records")
+    assert (code, word) == (0, "hint"), printed
+    assert words.startswith("not asked for: No answer about mail.example.com from 127.0.0.1: check that a resolver is there")
