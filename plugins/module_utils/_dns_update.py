@@ -79,21 +79,21 @@ class Server:
         response = self._ask(name, kind)
         if response is None:
             return None
-        sets = {rrset.rdtype.name: rrset for rrset in response.answer if rrset.name == dns.name.from_text(name)}
-        alias = sets["CNAME"][0].to_text() if "CNAME" in sets and kind != "CNAME" else ""
+        own = {dns.rdatatype.to_text(rrset.rdtype): rrset for rrset in response.answer if rrset.name == dns.name.from_text(name)}
+        alias = own["CNAME"][0].to_text() if "CNAME" in own and kind != "CNAME" else ""
         values, ttl = {}, None
-        for rrset in response.answer if alias else [sets[kind]] if kind in sets else []:
-            if rrset.rdtype.name == kind:
+        for rrset in response.answer if alias else [own[kind]] if kind in own else []:
+            if rrset.rdtype == dns.rdatatype.from_text(kind):
                 values.update(zip(values_of(rrset, kind), ((kind, rdata.to_text()) for rdata in rrset)))
                 ttl = rrset.ttl
-        return Published(values, ttl, alias, _zone_in(response))
+        return Published(values, ttl, alias, _zone_in(response, name))
 
     def zone_of(self, name):
         """The zone that the name is in, or None where the server has none."""
         response = self._ask(name, "SOA")
         if response is None:
             return None
-        return _zone_in(response)
+        return _zone_in(response, name) or self.zone_of(name.partition(".")[2])  # an alias speaks for what it leads to
 
     def _ask(self, name, kind):
         question = dns.message.make_query(f"{name}.", kind, use_edns=0, payload=PAYLOAD)
@@ -108,8 +108,11 @@ class Server:
     def _exchange(self, question):
         try:
             return dns.query.udp_with_fallback(question, **self._where)[0]
-        except dns.exception.Timeout:  # a packet may get lost
-            return dns.query.tcp(question, **self._where)
+        except dns.exception.Timeout as exc:
+            try:
+                return dns.query.tcp(question, **self._where)  # a packet may get lost
+            except OSError:
+                raise exc from None
 
     def rehearse(self, zone):
         """An update that changes nothing tells whether the server takes those that do."""
@@ -152,10 +155,12 @@ class Server:
         return MailserverError(f"Name server {self.place} cannot be used: {reason}. Check server and port, and what is between.")
 
 
-def _zone_in(response):
-    """The zone that a response speaks for, where it says so: in all negative ones, and in those about the zone itself."""
-    apexes = [rrset.name for rrset in (*response.answer, *response.authority) if rrset.rdtype == dns.rdatatype.SOA]
-    return apexes[0].to_text(omit_final_dot=True) if apexes else None
+def _zone_in(response, name):
+    """The zone of the name, where a response says it: all negative ones do, and those about the zone itself."""
+    for rrset in (*response.answer, *response.authority):
+        if rrset.rdtype == dns.rdatatype.SOA and dns.name.from_text(name).is_subdomain(rrset.name):
+            return rrset.name.to_text(omit_final_dot=True)
+    return None
 
 
 def _resolve(server):
@@ -186,24 +191,20 @@ def _plan_domain(server, overwrite, is_enough, wanted, is_failed):
         plan.unserved.append(wanted[0].domain)
         return plan
     for each in wanted:
-        published = _published(server, each)
+        published = _look_at(server, each.name, each.type)
         if published is None:
             plan.unserved.append(each.name)
             continue
-        for difference in _dns_compare.compare(each, published.values, overwrite, is_enough):
+        differences = _dns_compare.compare(each, published.values, overwrite, is_enough)
+        if differences and _is_from_wildcard(server, each, published):
+            published = published._replace(values={}, ttl=None, alias="")
+            differences = _dns_compare.compare(each, (), overwrite, is_enough)
+        for difference in differences:
             if _is_ours_to_change(difference, published, overwrite):
                 plan.changes.append(_change(server, published, difference))
             else:
                 plan.left_alone.append(difference._replace(found=(published.alias,)) if published.alias else difference)
     return plan
-
-
-def _published(server, wanted):
-    """What is at the name itself, and not at all names that have nothing of their own."""
-    published = _look_at(server, wanted.name, wanted.type)
-    if published and (published.alias or wanted.type == "CNAME" and published.values) and _is_from_wildcard(server, wanted, published):
-        return Published({}, None, "", published.zone)
-    return published
 
 
 def _look_at(server, name, kind):
@@ -216,9 +217,12 @@ def _look_at(server, name, kind):
 
 
 def _is_from_wildcard(server, wanted, published):
-    """Records of ours take the place of those that a wildcard makes up."""
-    labels = wanted.name[: -len(wanted.domain)].count(".")
-    parents = [wanted.name.split(".", number)[number] for number in range(1, labels + 1)]
+    """Whether the records are those that a wildcard makes up for all names that have none, so that ours take their place."""
+    if not published.values and not published.alias:
+        return False
+    zone = published.zone or server.zone_of(wanted.name)
+    labels = wanted.name.split(".")
+    parents = [".".join(labels[number:]) for number in range(1, len(labels) - zone.count("."))]
     return published[:3] in [_look_at(server, f"*.{parent}", wanted.type)[:3] for parent in parents]
 
 

@@ -254,8 +254,11 @@ def free_port():
 
 
 @contextlib.contextmanager
-def _running_name_server(zones, recursion=True, further=""):
-    """A server with zones, {name: lines of a zone file}; one that recurs has the root as well, so that it asks nobody else."""
+def _running_name_server(zones, recursion=True, further="", fixed=()):
+    """A server with zones, {name: lines of a zone file}; one that recurs has the root as well, so that it asks nobody else.
+
+    All of them take updates, but for those that are fixed.
+    """
     directory = pathlib.Path(tempfile.mkdtemp(prefix="ns-", dir="/tmp"))
     program = shutil.which("named", path=f"{os.environ['PATH']}:/usr/sbin")
     if not program:
@@ -265,7 +268,8 @@ def _running_name_server(zones, recursion=True, further=""):
         for name, lines in {**({".": ""} if recursion else {}), **zones}.items():
             path = directory / f"zone-{name}"
             path.write_text(ZONE_HEAD + lines, encoding="utf-8")
-            statements.append(f'zone "{name}" {{ type primary; file "{path.name}"; }};')
+            updates = "allow-update { none; };" if name in fixed else ""
+            statements.append(f'zone "{name}" {{ type primary; file "{path.name}"; {updates} }};')
         server = NameServer(free_port())
         settings = {"port": server.port, "secret": server.secret, "recursion": "yes" if recursion else "no", "directory": directory}
         config = NAMED.format(**settings, zones="\n".join([*statements, further]))
