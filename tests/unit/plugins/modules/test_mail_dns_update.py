@@ -138,7 +138,8 @@ def test_only_what_is_to_be_overwritten_is(primary, publish, records):
         result = publish(server, records("example.com"), overwrite=["spf"])
         assert {each["purpose"] for each in result["left_alone"]} == LEFT_ALONE - {"spf"}
         assert server.ask("example.com", "TXT") == ['"site-verification=1"', '"v=spf1 mx -all"']
-        assert 'example.com. 600 IN TXT "v=spf1 a -all"\n' in result["diff"]["before"]
+        assert result["diff"]["before"] == 'example.com. 600 IN TXT "v=spf1 a -all"\n'
+        assert 'example.com. 600 IN TXT "v=spf1 mx -all"\n' in result["diff"]["after"]
         assert not publish(server, records("example.com"), overwrite=["spf"])["changed"]
         publish(server, records("example.com"), overwrite=["mx", "dmarc"])
         assert server.ask("example.com", "MX") == [f"10 {HOST}."]
@@ -175,8 +176,8 @@ def test_an_alias_is_left_alone(primary, publish, records):
 
 def test_what_a_wildcard_makes_up_is_in_nobodys_way(primary, publish, records):
     options = {"mta_sts_mode": "enforce", "services": ["imaps"]}
-    for wildcard in ("* CNAME www\n", "* A 192.0.2.80\n* TXT \"v=spf1 -all\"\n"):
-        with primary({"example.com": f"www A 192.0.2.80\n{wildcard}"}) as server:
+    for wildcard in ("* CNAME www\n", "* CNAME www.example.org.\n", "* A 192.0.2.80\n* TXT \"v=spf1 -all\"\n"):
+        with primary({"example.com": f"www A 192.0.2.80\n{wildcard}", "example.org": "www A 192.0.2.80\n"}) as server:
             first = publish(server, records("example.com", **options))
             assert first.get("left_alone") == [], first
             assert server.ask("mta-sts.example.com", "CNAME") == [f"{HOST}."]
