@@ -57,6 +57,15 @@ class Machine:
         return {user["email"]: user["password"] for user in self.variables.get("mail_users", []) if "password" in user}
 
     @property
+    def app_passwords(self) -> dict[tuple[str, str], str]:
+        """The plain app passwords of the declared users, by address and name."""
+        return {
+            (user["email"], app["name"]): app["password"]
+            for user in self.variables.get("mail_users", [])
+            for app in user.get("app_passwords", [])
+        }
+
+    @property
     def host(self) -> testinfra.host.Host:
         """The machine as testinfra knows it: .service(), .file(), .socket() and so on."""
         state = state_directory(self.variables)

@@ -18,9 +18,10 @@ PLANTED = "/var/tmp/planted"
 
 def known_secrets(machine, database):
     """Every password, hash and key that the machine knows at the moment."""
-    hashes = database.host.check_output("runuser -u postgres -- psql -At mailserver -c 'SELECT password FROM virtual_users'")
+    query = "SELECT password FROM virtual_users UNION ALL SELECT password FROM virtual_app_passwords"
+    hashes = database.host.check_output("runuser -u postgres -- psql -At mailserver -c %s", query)
     keys = machine.host.check_output("grep -hv -e -- /etc/ssl/mailserver/privkey.pem")
-    found = {*machine.passwords.values(), *hashes.split(), *credentials(machine), *keys.split()}
+    found = {*machine.passwords.values(), *machine.app_passwords.values(), *hashes.split(), *credentials(machine), *keys.split()}
     # The last line of a key may be a few letters that also stand elsewhere.
     return {secret for secret in found if len(secret) >= 12}
 

@@ -21,6 +21,7 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._entities impo
     ORGANIZATION,
     USER,
     Fault,
+    split_app_key,
 )
 from ansible_collections.virtmail.mailserver.plugins.module_utils._routes import Routes, find_loops
 from ansible_collections.virtmail.mailserver.plugins.module_utils._usage import find_surplus
@@ -34,6 +35,8 @@ def find_faults(desired, changes, after):
     return [
         *_homeless(present, after),
         *_new_users_without_password(present, after),
+        *_new_app_passwords_without_password(present, after),
+        *_equal_app_passwords(present, after),
         *_unreachable_users(present, after),
         *_self_aliases(present),
         *_loops(present, routes),
@@ -105,6 +108,24 @@ def _new_users_without_password(present, after):
     for row in present["users"]:
         if after["users"][row.key].password is None:
             yield Fault(row.label, "a new user needs a password: give password or password_hash")
+
+
+def _new_app_passwords_without_password(present, after):
+    for row in present["app_passwords"]:
+        if after["app_passwords"][row.key].password is None:
+            yield Fault(row.label, "a new app password needs password or password_hash: give one")
+
+
+def _equal_app_passwords(present, after):
+    """Which of them somebody has used would be a matter of chance."""
+    owners = {}
+    for key, app in after["app_passwords"].items() if present["app_passwords"] else ():
+        owners.setdefault((split_app_key(key)[0], app.password), []).append(key)
+    for row in present["app_passwords"]:
+        password = after["app_passwords"][row.key].password
+        others = [key for key in owners[split_app_key(row.key)[0], password] if password is not None and key != row.key]
+        if others:
+            yield Fault(row.label, f"the password is that of {others[0]}, too: give each app one of its own")
 
 
 def _unreachable_users(present, after):

@@ -3,7 +3,7 @@
 
 # This file is private to the collection: it may change without notice.
 
-"""What an organization, a domain, a user and an alias are: options, columns, and the way from one to the other."""
+"""What an organization, a domain, a user, an app password and an alias are: options, columns, and the way between them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils import _address, _password
+from ansible_collections.virtmail.mailserver.plugins.module_utils import _address, _app_password, _password
 
 MAX_QUOTA = 2**63 - 1
 _UNITS = ("", "K", "M", "G", "T", "P")
+# What a password can be for; smtp is the submission of mail
+PROTOCOLS = ("imap", "pop3", "sieve", "smtp", "web")
 # Stands in a record for a value that the caller has not given
 OMITTED = object()
 # Fits PostgreSQL's bigint
 _LIMIT = re.compile(r"[0-9]{1,18}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_APP_NAME = re.compile(r"[^/]{1,63}")
 MAX_IDENTIFIER = 63
 _QUOTA = re.compile(r"(\d+)\s*(?:([KMGTP])(?:i?B)?)?", re.IGNORECASE)
 
@@ -101,6 +104,9 @@ class Desired:
         if other is not row:
             found.append(f"{other.label} is the same {kind.name}: keep one of them")
         self.faults += [Fault(label(origin, number, text), reason) for reason in (*reasons, *found)]
+        if kind is USER and row and row.present:
+            for each in given["app_passwords"] or ():
+                self.add(APP_PASSWORD, {**each, "name": f"{row.key}/{each['name'] or ''}"}, origin, number)
 
     def add_list(self, kind, given_rows):
         for number, given in enumerate(given_rows):
@@ -156,6 +162,35 @@ def _parse_limit(text):
     if not _LIMIT.fullmatch(stripped):
         raise ValueError(f"{text!r} is no limit: write a number, or unlimited")
     return int(stripped)
+
+
+def _parse_protocols(names):
+    """The text that is stored; None stands for all."""
+    given = {name.strip().lower() for name in names}
+    if given == {"all"}:
+        return None
+    unknown = sorted(given.difference(PROTOCOLS))
+    if unknown:
+        raise ValueError(f"{', '.join(map(_short, unknown))}: use some of {', '.join(PROTOCOLS)}, or all and nothing else")
+    return " ".join(sorted(given))
+
+
+def _give_protocols(text):
+    return ["all"] if text is None else text.split()
+
+
+def _parse_app_key(text):
+    """The user's address, which has been judged, and the name."""
+    email, dummy, name = text.partition("/")
+    name = _parse_text(name)
+    if not _APP_NAME.fullmatch(name):
+        raise ValueError(f"{_short(name)!r} is no name of an app password: write 1 to 63 characters without /")
+    return f"{email}/{name}"
+
+
+def split_app_key(key):
+    """The user's address and the name."""
+    return key.rsplit("/", 1)
 
 
 def _parse_organization(text):
@@ -220,6 +255,20 @@ def _parse_destinations(texts):
 
 def _finish_nothing(given, key, values, defaults):
     yield from ()
+
+
+def _finish_app_password(given, key, values, defaults):
+    plaintext, hashed = given["password"], given["password_hash"]
+    if plaintext is not None and hashed is not None:
+        yield "password and password_hash exclude each other: remove one"
+        return
+    try:
+        if hashed is not None:
+            values["password"] = _app_password.parse_hash(hashed)
+        elif plaintext is not None:
+            values["password"] = _app_password.stored_form(plaintext)
+    except ValueError as exc:
+        yield str(exc)
 
 
 def _finish_user(given, key, values, defaults):
@@ -336,7 +385,33 @@ DOMAIN = Kind(
     finish=_finish_nothing,
 )
 
+_APP_PASSWORD_COLUMNS = (
+    Column("protocols", "protocols", "text", "imap pop3 sieve smtp", _parse_protocols, _give_protocols),
+    _MANAGED,
+)
+
+APP_PASSWORD = Kind(
+    name="app password",
+    plural="app_passwords",
+    table="virtual_app_passwords",
+    # The option; the key of a row is the user's address with this behind it
+    key="name",
+    parse_key=_parse_app_key,
+    columns=_APP_PASSWORD_COLUMNS,
+    record=_record("AppPasswordRecord", _APP_PASSWORD_COLUMNS, ["password"]),
+    options={
+        "name": {"type": "str", "required": True},
+        "password": {"type": "str", "no_log": True},
+        "password_hash": {"type": "str", "no_log": True},
+        "protocols": {"type": "list", "elements": "str"},
+        "managed": {"type": "bool"},
+        "state": _STATE,
+    },
+    finish=_finish_app_password,
+)
+
 _USER_COLUMNS = (
+    Column("password_protocols", "password_protocols", "text", None, _parse_protocols, _give_protocols),
     Column("quota_bytes", "quota", "bigint", None, parse_quota, format_quota),
     Column("display_name", "display_name", "text", "", _parse_text),
     _ACTIVE,
@@ -357,6 +432,8 @@ USER = Kind(
         "password": {"type": "str", "no_log": True},
         "password_hash": {"type": "str", "no_log": True},
         **PASSWORD_OPTIONS,
+        "password_protocols": {"type": "list", "elements": "str", "no_log": False},
+        "app_passwords": {"type": "list", "elements": "dict", "options": APP_PASSWORD.options, "no_log": False},
         "quota": {"type": "str"},
         "display_name": {"type": "str"},
         "active": {"type": "bool"},
@@ -386,7 +463,10 @@ ALIAS = Kind(
     finish=_finish_alias,
 )
 
-KINDS = (ORGANIZATION, DOMAIN, USER, ALIAS)
+# In an order in which each stands on those before it
+KINDS = (ORGANIZATION, DOMAIN, USER, APP_PASSWORD, ALIAS)
+# Those of which a call has a list; app passwords are listed with their users
+LISTED_KINDS = (ORGANIZATION, DOMAIN, USER, ALIAS)
 
 
 def _parse_row(kind, given, defaults, origin, number):

@@ -14,7 +14,15 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import NamedTuple
 
-from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import KINDS, OMITTED, USER, Kind
+from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
+    APP_PASSWORD,
+    KINDS,
+    LISTED_KINDS,
+    OMITTED,
+    USER,
+    Kind,
+    split_app_key,
+)
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 VERBS = ("created", "updated", "deleted")
@@ -79,8 +87,23 @@ def make_plan(desired, stored, purge=(), other_passwords=frozenset()):
                 for key, before in rows.items()
                 if before.managed and key not in wanted
             ]
+        if kind is APP_PASSWORD:
+            mine += _left_by_users(rows, changes, mine)
         changes += sorted(mine, key=attrgetter("key"))
     return changes
+
+
+def _left_by_users(rows, changes, mine):
+    """The app passwords that go with their users, and are not among my changes yet."""
+    gone = {change.key for change in changes if change.kind is USER and change.after is None}
+    if not gone:
+        return []
+    known = {change.key for change in mine}
+    return [
+        Change(APP_PASSWORD, key, before, None)
+        for key, before in rows.items()
+        if split_app_key(key)[0] in gone and key not in known
+    ]
 
 
 def _wanted(row, before, other_passwords):
@@ -154,12 +177,21 @@ def _as_yaml(value):
 
 def as_input(stored, with_hashes):
     """The stored directory as the bulk module takes it."""
-    lists = {}
-    for kind in KINDS:
-        rows = lists[kind.plural] = []
+    lists = {kind.plural: [] for kind in LISTED_KINDS}
+    for kind in LISTED_KINDS:
         for key, values in sorted(stored[kind.plural].items()):
-            row = {kind.key: key, **{column.option: column.give(getattr(values, column.name)) for column in kind.columns}}
-            if with_hashes and kind is USER:
-                row["password_hash"] = values.password
-            rows.append(row)
+            lists[kind.plural].append(_as_row(kind, key, values, with_hashes))
+    users = {}
+    for user in lists["users"]:
+        users[user["email"]] = user["app_passwords"] = []
+    for key, values in sorted(stored["app_passwords"].items()):
+        email, name = split_app_key(key)
+        users[email].append(_as_row(APP_PASSWORD, name, values, with_hashes))
     return lists
+
+
+def _as_row(kind, key, values, with_hashes):
+    row = {kind.key: key, **{column.option: column.give(getattr(values, column.name)) for column in kind.columns}}
+    if with_hashes and "password" in kind.record._fields:
+        row["password_hash"] = values.password
+    return row

@@ -24,6 +24,7 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils import (
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import CONNECTION_SPEC, MailserverError
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
     KINDS,
+    LISTED_KINDS,
     PASSWORD_OPTIONS,
     Desired,
     Fault,
@@ -43,7 +44,7 @@ LONG_RUN = 500
 _ECHOED = ("login_host", "login_unix_socket", "login_port", "login_user", "login_db", "name", "email", "source", "state")
 
 BULK_SPEC = {
-    **{kind.plural: {"type": "list", "elements": "dict", "options": kind.options, "default": []} for kind in KINDS},
+    **{kind.plural: {"type": "list", "elements": "dict", "options": kind.options, "default": []} for kind in LISTED_KINDS},
     "src": {"type": "list", "elements": "path", "default": []},
     "remote_src": {"type": "bool", "default": False},
     **PASSWORD_OPTIONS,
@@ -103,7 +104,7 @@ def run_bulk():
     except ValueError as exc:
         desired = Desired({})  # said once, not again for each user
         desired.faults.append(Fault("all users", str(exc)))
-    for kind in KINDS:
+    for kind in LISTED_KINDS:
         desired.add_list(kind, module.params[kind.plural])
     for path in module.params["src"]:
         try:

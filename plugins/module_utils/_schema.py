@@ -24,7 +24,13 @@ TENANT = "mail_tenant"
 OWN_ROLES = (*LOGIN_ROLES, TENANT)
 PUBLIC = "PUBLIC"
 
-TABLES = ("public.virtual_aliases", "public.virtual_domains", "public.virtual_organizations", "public.virtual_users")
+TABLES = (
+    "public.virtual_aliases",
+    "public.virtual_app_passwords",
+    "public.virtual_domains",
+    "public.virtual_organizations",
+    "public.virtual_users",
+)
 OWN_SCHEMAS = ("mail_internal", "mail_lookup")
 
 # Each question of a daemon, what it reports, and the only role that may
@@ -34,7 +40,7 @@ LOOKUPS = {
     "mail_lookup.mailbox_domain(text)": "mail_postfix",
     "mail_lookup.mailbox_domains()": "mail_postfix",
     "mail_lookup.sender_login(text)": "mail_postfix",
-    "mail_lookup.passdb(text)": "mail_dovecot",
+    "mail_lookup.passdb(text,text)": "mail_dovecot",
     "mail_lookup.userdb(text)": "mail_dovecot",
     "mail_lookup.usernames()": "mail_dovecot",
     "mail_lookup.removed_mailboxes(text,boolean)": "mail_dovecot",

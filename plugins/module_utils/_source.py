@@ -20,8 +20,9 @@ from ansible.module_utils.common.validation import check_type_bool, check_type_i
 from ansible_collections.virtmail.mailserver.plugins.module_utils._connection import MailserverError
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
     ALIAS,
+    APP_PASSWORD,
     DOMAIN,
-    KINDS,
+    LISTED_KINDS,
     USER,
     Fault,
 )
@@ -47,7 +48,7 @@ except ImportError as exc:
     yaml = None
     YAML_IMPORT_ERROR = str(exc)
 
-_KINDS = {kind.plural: kind for kind in KINDS}
+_KINDS = {kind.plural: kind for kind in LISTED_KINDS}
 # Those that a column tells apart
 _CSV_KINDS = (DOMAIN, USER, ALIAS)
 _SPACE = re.compile(r"\s*")
@@ -131,13 +132,31 @@ def _as_options(kind, values):
     for option, value in values.items():
         spec = kind.options.get(option)
         if spec is None:
-            reasons.append(f"{option} is no option of a {kind.name}: use {', '.join(kind.options)}")
+            reasons.append(f"{option} is no option of {_a(kind)}: use {', '.join(kind.options)}")
+        elif spec.get("elements") == "dict":
+            given[option], found = _app_passwords(option, value)
+            reasons += found
         elif value is not None:
             try:
                 given[option] = _convert(option, spec, value)
             except (TypeError, ValueError) as exc:
                 reasons.append(str(exc))
     return given, reasons
+
+
+def _a(kind):
+    return f"{'an' if kind.name.startswith(('a', 'o')) else 'a'} {kind.name}"
+
+
+def _app_passwords(option, value):
+    if not isinstance(value, (list, type(None))):
+        return None, [f"{option} must be a list"]
+    apps, reasons = [], []
+    for number, each in enumerate(value or ()):
+        given, found = _as_options(APP_PASSWORD, each)
+        apps.append(given)
+        reasons += [f"{option}[{number}]: {reason}" for reason in found]
+    return apps, reasons
 
 
 def _convert(option, spec, value):
@@ -216,7 +235,7 @@ def _kind_of(header, line):
         raise _Broken(line, f"the header must have one of the columns {', '.join(kind.key for kind in _CSV_KINDS)}")
     unknown = sorted(set(header) - set(kinds[0].options))
     if unknown:
-        raise _Broken(line, f"{', '.join(unknown)}: no option of a {kinds[0].name}; use {', '.join(kinds[0].options)}")
+        raise _Broken(line, f"{', '.join(unknown)}: no option of {_a(kinds[0])}; use {', '.join(kinds[0].options)}")
     if len(set(header)) != len(header):
         raise _Broken(line, "the header has a column twice: keep one")
     return kinds[0]

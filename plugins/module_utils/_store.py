@@ -18,11 +18,13 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._connection im
 )
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
     ALIAS,
+    APP_PASSWORD,
     DOMAIN,
     KINDS,
     ORGANIZATION,
     USER,
     Column,
+    split_app_key,
 )
 
 try:
@@ -32,8 +34,8 @@ except ImportError:
     psycopg = None  # reported by connect
 
 # Versions of the schema that these statements fit
-OLDEST_SCHEMA = 7
-NEWEST_SCHEMA = 8
+OLDEST_SCHEMA = 9
+NEWEST_SCHEMA = 9
 
 # Any number will do, as long as every run of ours takes the same
 _LOCK = 0x6D61696C
@@ -42,6 +44,7 @@ _SOURCE = Column("source", "source", "text", None, None)
 _CHANGING = Column("changing", "", "text", None, None)
 _PURGED = Column("purged", "", "boolean", None, None)
 _PASSWORD = Column("password", "", "text", None, None)
+_EMAIL = Column("email", "email", "text", None, None)
 _DOMAIN_ID = Column("domain_id", "", "integer", None, None)
 
 # What has to be gone before a row of a kind can go: the kind, its column, and the column that this is
@@ -137,6 +140,8 @@ def _fetch_kind(connection, kind):
         return _fetch_aliases(connection)
     found = {}
     for keys, *columns in _stored_columns(connection, kind):
+        if kind is APP_PASSWORD:
+            keys, columns = map("/".join, zip(keys, columns[0])), columns[1:]
         found.update(zip(keys, map(kind.record._make, zip(*columns))))
     return found
 
@@ -202,7 +207,9 @@ def _columns(kind):
     """All columns of ours: first the key, then the others."""
     if kind is ALIAS:
         return (_SOURCE, *kind.columns)
-    return (Column(kind.key, kind.key, "text", None, None), *((_PASSWORD,) if kind is USER else ()), *kind.columns)
+    keys = (_EMAIL,) if kind is APP_PASSWORD else ()
+    passwords = (_PASSWORD,) if "password" in kind.record._fields else ()
+    return (*keys, Column(kind.key, kind.key, "text", None, None), *passwords, *kind.columns)
 
 
 def _names(columns):
@@ -219,6 +226,8 @@ def _rows(kind, key, record):
         return []
     if kind is ALIAS:
         return [(key, destination, *record[1:]) for destination in record.destination]
+    if kind is APP_PASSWORD:
+        return [(*split_app_key(key), *record)]
     return [(key, *record)]
 
 
@@ -253,7 +262,7 @@ def _keys(kind, key, record):
 
 
 def _key_width(kind):
-    return 2 if kind is ALIAS else 1
+    return 2 if kind in (ALIAS, APP_PASSWORD) else 1
 
 
 def _insert(connection, kind, rows):

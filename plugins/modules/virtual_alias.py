@@ -83,6 +83,7 @@ counts:
     organizations: {created: 0, updated: 0, deleted: 0}
     domains: {created: 0, updated: 0, deleted: 0}
     users: {created: 1, updated: 0, deleted: 0}
+    app_passwords: {created: 0, updated: 0, deleted: 0}
     aliases: {created: 0, updated: 0, deleted: 0}
 names:
   description: Addresses and domains of these rows, at most 20 of each sort.
@@ -92,6 +93,7 @@ names:
     organizations: {created: [], updated: [], deleted: []}
     domains: {created: [], updated: [], deleted: []}
     users: {created: [alice@example.com], updated: [], deleted: []}
+    app_passwords: {created: [], updated: [], deleted: []}
     aliases: {created: [], updated: [], deleted: []}
 """
 

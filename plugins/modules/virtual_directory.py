@@ -156,6 +156,53 @@ options:
           - Default is O(update_password).
         type: str
         choices: [always, on_create]
+      password_protocols:
+        description:
+          - What the password is for, some of V(imap), V(pop3), V(sieve), V(smtp) and V(web), or V(all) alone. V(smtp) is the
+            submission of mail, V(web) a webmail. By any other protocol it is refused as a wrong password is.
+          - An empty list is for nothing, so that only O(users[].app_passwords) let the user in.
+          - Default for a new user is V(all).
+        type: list
+        elements: str
+      app_passwords:
+        description:
+          - Further passwords of the user, each for one program or device, so that a lost one can be revoked alone, and the
+            password itself need not lie on any device.
+          - They are compared and changed at each run, whatever O(users[].update_password) says.
+          - Those that are not named here are left alone, unless O(purge) says otherwise.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: What the user calls it, such as V(phone). 1 to 63 characters without V(/).
+            type: str
+            required: true
+          password:
+            description:
+              - The app password, V(app-) with at least 20 random letters, digits or signs behind it, as a shell makes of
+                V(app-$(openssl rand -hex 16\)).
+              - A new one needs O(users[].app_passwords[].password) or O(users[].app_passwords[].password_hash). Both together are refused.
+              - Stored is its SHA-256 digest, which is quick to compute. Never use one that somebody has thought up.
+            type: str
+          password_hash:
+            description: V({SHA256}) with the 64 hexadecimal digits of the app password's SHA-256 digest behind it.
+            type: str
+          protocols:
+            description:
+              - What the app password is for, as in O(users[].password_protocols).
+              - Default for a new one is V(imap), V(pop3), V(sieve) and V(smtp).
+            type: list
+            elements: str
+          managed:
+            description:
+              - Whether the app password is one of those that O(purge) may remove.
+              - Default is V(true), also for a row that others have written; to declare it is to adopt it.
+            type: bool
+          state:
+            description: Whether the app password is there. Of an V(absent) one nothing but O(users[].app_passwords[].name) matters.
+            type: str
+            choices: [absent, present]
+            default: present
       quota:
         description:
           - Largest size of the mailbox, such as V(500M) or V(5G) (units of 1024), V(0) for unlimited, V(default) for the server's own limit.
@@ -250,10 +297,11 @@ options:
       - Kinds of which all managed rows are removed that are not described.
       - Rows that others have written, in a web interface or with SQL, are not managed, and stay until they are described
         here. So does an alias that others have added a destination to.
+      - Of V(app_passwords) these are the ones of all users, also of those that are not described.
       - A kind is not purged on the strength of an empty list, nor when more rows would go than O(purge_limit).
     type: list
     elements: str
-    choices: [organizations, domains, users, aliases]
+    choices: [organizations, domains, users, app_passwords, aliases]
     default: []
   purge_limit:
     description:
@@ -347,6 +395,7 @@ counts:
     organizations: {created: 0, updated: 0, deleted: 0}
     domains: {created: 0, updated: 0, deleted: 0}
     users: {created: 1, updated: 0, deleted: 0}
+    app_passwords: {created: 0, updated: 0, deleted: 0}
     aliases: {created: 0, updated: 0, deleted: 0}
 names:
   description: Addresses and domains of these rows, at most 20 of each sort.
@@ -356,6 +405,7 @@ names:
     organizations: {created: [], updated: [], deleted: []}
     domains: {created: [], updated: [], deleted: []}
     users: {created: [alice@example.com], updated: [], deleted: []}
+    app_passwords: {created: [], updated: [], deleted: []}
     aliases: {created: [], updated: [], deleted: []}
 """
 

@@ -34,7 +34,7 @@ options:
     default: true
   include_password_hashes:
     description:
-      - Whether to return the users' password hashes.
+      - Whether to return the users' password hashes, and the digests of their app passwords.
       - Refused unless there is a O(dest), or the task has C(no_log) set to V(true), as the hashes would be printed otherwise.
     type: bool
     default: false
@@ -116,7 +116,7 @@ EXAMPLES = r"""
   virtmail.mailserver.virtual_directory:
     src: /root/directory.json
     remote_src: true
-    purge: [organizations, domains, users, aliases]
+    purge: [organizations, domains, users, app_passwords, aliases]
 """
 
 RETURN = r"""
@@ -165,16 +165,23 @@ domains:
       active: true
       managed: true
 users:
-  description: The users, sorted by address. They have C(password_hash) only if O(include_password_hashes) is V(true).
+  description:
+    - The users, sorted by address, with their app passwords, sorted by name.
+    - Both have C(password_hash) only if O(include_password_hashes) is V(true).
   returned: success, unless O(dest) is given or O(rows) is V(false)
   type: list
   elements: dict
   sample:
     - email: alice@example.com
-      display_name: Alice
+      password_protocols: [web]
       quota: 5G
+      display_name: Alice
       active: true
       managed: true
+      app_passwords:
+        - name: phone
+          protocols: [imap, smtp]
+          managed: true
 aliases:
   description: The aliases, sorted by source.
   returned: success, unless O(dest) is given or O(rows) is V(false)
@@ -266,10 +273,10 @@ history:
       description: The database role that had logged in.
       type: str
     kind:
-      description: One of V(organization), V(domain), V(user) and V(alias).
+      description: One of V(organization), V(domain), V(user), V(app password) and V(alias).
       type: str
     key:
-      description: The name, or the address, after the change.
+      description: The name, or the address, after the change; for an app password the user's address, V(/) and its name.
       type: str
     verb:
       description: One of V(created), V(updated) and V(deleted).

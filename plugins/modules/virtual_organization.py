@@ -97,6 +97,7 @@ counts:
     organizations: {created: 1, updated: 0, deleted: 0}
     domains: {created: 0, updated: 0, deleted: 0}
     users: {created: 0, updated: 0, deleted: 0}
+    app_passwords: {created: 0, updated: 0, deleted: 0}
     aliases: {created: 0, updated: 0, deleted: 0}
 names:
   description: Addresses and domains of these rows, at most 20 of each sort.
@@ -106,6 +107,7 @@ names:
     organizations: {created: [acme], updated: [], deleted: []}
     domains: {created: [], updated: [], deleted: []}
     users: {created: [], updated: [], deleted: []}
+    app_passwords: {created: [], updated: [], deleted: []}
     aliases: {created: [], updated: [], deleted: []}
 """
 

@@ -70,6 +70,53 @@ options:
       - Default is V(always).
     type: str
     choices: [always, on_create]
+  password_protocols:
+    description:
+      - What the password is for, some of V(imap), V(pop3), V(sieve), V(smtp) and V(web), or V(all) alone. V(smtp) is the
+        submission of mail, V(web) a webmail. By any other protocol it is refused as a wrong password is.
+      - An empty list is for nothing, so that only O(app_passwords) let the user in.
+      - Default for a new user is V(all).
+    type: list
+    elements: str
+  app_passwords:
+    description:
+      - Further passwords of the user, each for one program or device, so that a lost one can be revoked alone, and the
+        password itself need not lie on any device.
+      - They are compared and changed at each run, whatever O(update_password) says.
+      - Those that are not named here are left alone, unless O(virtmail.mailserver.virtual_directory#module:purge) says otherwise.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: What the user calls it, such as V(phone). 1 to 63 characters without V(/).
+        type: str
+        required: true
+      password:
+        description:
+          - The app password, V(app-) with at least 20 random letters, digits or signs behind it, as a shell makes of
+            V(app-$(openssl rand -hex 16\)).
+          - A new one needs O(app_passwords[].password) or O(app_passwords[].password_hash). Both together are refused.
+          - Stored is its SHA-256 digest, which is quick to compute. Never use one that somebody has thought up.
+        type: str
+      password_hash:
+        description: V({SHA256}) with the 64 hexadecimal digits of the app password's SHA-256 digest behind it.
+        type: str
+      protocols:
+        description:
+          - What the app password is for, as in O(password_protocols).
+          - Default for a new one is V(imap), V(pop3), V(sieve) and V(smtp).
+        type: list
+        elements: str
+      managed:
+        description:
+          - Whether the app password is one of those that O(virtmail.mailserver.virtual_directory#module:purge) may remove.
+          - Default is V(true), also for a row that others have written; to declare it is to adopt it.
+        type: bool
+      state:
+        description: Whether the app password is there. Of an V(absent) one nothing but O(app_passwords[].name) matters.
+        type: str
+        choices: [absent, present]
+        default: present
   quota:
     description:
       - Largest size of the mailbox, such as V(500M) or V(5G) (units of 1024), V(0) for unlimited, V(default) for the server's own limit.
@@ -107,6 +154,22 @@ EXAMPLES = r"""
     password: "{{ vault_bob_password }}"
     update_password: on_create
 
+- name: Let Bob's password be for webmail only, and give his phone one of its own
+  virtmail.mailserver.virtual_user:
+    email: bob@example.com
+    password_protocols: [web]
+    app_passwords:
+      - name: phone
+        password: "app-{{ lookup('ansible.builtin.password', 'credentials/bob-phone', chars=['ascii_letters', 'digits'], length=32) }}"
+        protocols: [imap, smtp]
+
+- name: Take it back, as the phone is lost
+  virtmail.mailserver.virtual_user:
+    email: bob@example.com
+    app_passwords:
+      - name: phone
+        state: absent
+
 - name: Lock Carol out and refuse her mail
   virtmail.mailserver.virtual_user:
     email: carol@example.com
@@ -122,6 +185,7 @@ counts:
     organizations: {created: 0, updated: 0, deleted: 0}
     domains: {created: 0, updated: 0, deleted: 0}
     users: {created: 1, updated: 0, deleted: 0}
+    app_passwords: {created: 0, updated: 0, deleted: 0}
     aliases: {created: 0, updated: 0, deleted: 0}
 names:
   description: Addresses and domains of these rows, at most 20 of each sort.
@@ -131,6 +195,7 @@ names:
     organizations: {created: [], updated: [], deleted: []}
     domains: {created: [], updated: [], deleted: []}
     users: {created: [alice@example.com], updated: [], deleted: []}
+    app_passwords: {created: [], updated: [], deleted: []}
     aliases: {created: [], updated: [], deleted: []}
 """
 

@@ -38,7 +38,8 @@ def filled(connection):
 
 
 def user(address, **values):
-    return {"email": address, "display_name": "", "quota_bytes": None, "active": True, "managed": False, **values}
+    unset = dict.fromkeys(["quota_bytes", "password_protocols"])
+    return {"email": address, "display_name": "", "active": True, "managed": False, **unset, **values}
 
 
 def test_creation(history):

@@ -19,6 +19,9 @@ FROM (VALUES
   ('box@catch.test', NULL, true), ('gone@catch.test', NULL, false), ('user@off.test', NULL, true)
 ) AS account (email, quota, active)
 JOIN virtual_domains AS domain ON domain.name = split_part(email, '@', 2);
+INSERT INTO virtual_app_passwords (email, name, password)
+SELECT email, name, '{SHA256}' || repeat(digit, 64)
+FROM (VALUES ('alice@a.test', 'phone', '1'), ('alice@a.test', 'laptop', '2'), ('bob@a.test', 'phone', '1')) AS app (email, name, digit);
 INSERT INTO virtual_aliases (domain_id, source, destination)
 SELECT domain.id, source, destination
 FROM (VALUES
@@ -146,7 +149,7 @@ def test_sender_login(ask, address, answer):
 
 def test_dovecot_sees_active_users_of_active_domains(ask):
     assert ask("usernames") == ["alice@a.test", "bob@a.test", "box@catch.test"]
-    assert ask("passdb", "Alice@a.test") == [("alice@a.test", "{X}alice@a.test")]
+    assert ask("passdb", "Alice@a.test") == [("alice@a.test", "{X}alice@a.test", None)]
     assert ask("userdb", "Alice@a.test") == [("alice@a.test", 1000)]
     assert ask("userdb", "bob@a.test") == [("bob@a.test", None)]
     for absent in ("gone@a.test", "user@off.test", "alice+tag@a.test", "info@a.test"):
@@ -198,6 +201,7 @@ def heard(ask, connection, database):
         ("UPDATE virtual_users SET quota_bytes = 5 WHERE email LIKE '%@catch.test'", ["user box@catch.test", "user gone@catch.test"]),
         ("UPDATE virtual_users SET active = NOT active WHERE email = 'gone@a.test'", ["user gone@a.test"]),
         ("UPDATE virtual_users SET email = 'al@a.test' WHERE email = 'alice@a.test'", ["user al@a.test", "user alice@a.test"]),
+        ("UPDATE virtual_users SET password_protocols = 'web' WHERE email = 'alice@a.test'", ["user alice@a.test"]),
         ("UPDATE virtual_users SET display_name = 'Somebody'", []),
         ("UPDATE virtual_users SET password = password", []),
         ("DELETE FROM virtual_users WHERE email = 'bob@a.test'", ["user bob@a.test"]),
@@ -210,6 +214,15 @@ def heard(ask, connection, database):
             " SELECT id, n || '@a.test', '{X}' FROM virtual_domains, generate_series(1, 101) AS n WHERE name = 'a.test'",
             ["all"],
         ),
+        ("UPDATE virtual_app_passwords SET protocols = 'imap'", ["user alice@a.test", "user bob@a.test"]),
+        ("UPDATE virtual_app_passwords SET email = 'bob@a.test' WHERE name = 'laptop'", ["user alice@a.test", "user bob@a.test"]),
+        ("UPDATE virtual_app_passwords SET managed = true, name = name || ' of old'", []),
+        (
+            "INSERT INTO virtual_app_passwords (email, name, password) VALUES ('bob@a.test', 'new', '{SHA256}' || repeat('3', 64))",
+            ["user bob@a.test"],
+        ),
+        ("DELETE FROM virtual_app_passwords WHERE name = 'laptop'", ["user alice@a.test"]),
+        ("TRUNCATE virtual_app_passwords", ["all"]),
         ("UPDATE virtual_domains SET active = false WHERE name = 'a.test'", ["domain a.test"]),
         ("UPDATE virtual_domains SET description = 'text'", []),
         ("INSERT INTO virtual_domains (name) VALUES ('new.test')", ["domain new.test"]),

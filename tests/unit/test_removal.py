@@ -62,7 +62,7 @@ def look_up(connection):
 
 
 def known(address):
-    return [(address, "{X}secret")], [(address, 5)]
+    return [(address, "{X}secret", None)], [(address, 5)]
 
 
 UNKNOWN = ([], [])
@@ -75,7 +75,7 @@ REFUSED = (None, None)
         ("DELETE FROM virtual_users WHERE email = 'x@a.test'", ["x@a.test"]),
         ("DELETE FROM virtual_users", ["x@a.test", "x@b.test", "y@a.test"]),
         ("DELETE FROM virtual_domains WHERE name = 'a.test'", ["x@a.test", "y@a.test"]),
-        ("TRUNCATE virtual_users", ["x@a.test", "x@b.test", "y@a.test"]),
+        ("TRUNCATE virtual_users CASCADE", ["x@a.test", "x@b.test", "y@a.test"]),
         ("TRUNCATE virtual_domains CASCADE", ["x@a.test", "x@b.test", "y@a.test"]),
         ("UPDATE virtual_users SET email = 'z@a.test' WHERE email = 'x@a.test'", ["x@a.test"]),
         ("UPDATE virtual_users SET email = 'new' || email", ["x@a.test", "x@b.test", "y@a.test"]),
@@ -91,7 +91,7 @@ def test_whoever_is_removed_is_remembered(connection, entries, statement, remove
 
 def test_a_removal_that_is_undone_is_forgotten(connection, entries):
     with connection.transaction(force_rollback=True):
-        connection.execute("TRUNCATE virtual_users")
+        connection.execute("TRUNCATE virtual_users CASCADE")
     assert entries() == []
 
 
@@ -141,7 +141,7 @@ def test_put_away_for_long_is_forgotten(connection, add, put_away, look_up):
 
 
 def test_kept_until_somebody_waits_for_it(connection, entries, add, look_up):
-    connection.execute("TRUNCATE virtual_users")
+    connection.execute("TRUNCATE virtual_users CASCADE")
     assert entries() == entries(with_kept=True) == ["x@a.test", "x@b.test", "y@a.test"]
     connection.execute("SELECT mail_lookup.keep_in_place(address, removed_at) FROM mail_lookup.removed_mailboxes('', true)")
     assert entries() == [] and len(entries(with_kept=True)) == 3
@@ -176,7 +176,7 @@ def test_a_thousand_at_a_time(connection):
         "INSERT INTO virtual_users (domain_id, email, password)"
         " SELECT id, 'u' || n || '@a.test', '{X}' FROM virtual_domains, generate_series(1, 1500) AS n WHERE name = 'a.test'"
     )
-    connection.execute("TRUNCATE virtual_users")
+    connection.execute("TRUNCATE virtual_users CASCADE")
     found, last = [], ""
     while rows := connection.execute("SELECT address FROM mail_lookup.removed_mailboxes(%s, false)", (last,)).fetchall():
         assert len(rows) <= 1000

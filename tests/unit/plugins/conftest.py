@@ -57,7 +57,7 @@ def rows(connection):
     def read():
         return {
             table: connection.execute(f"SELECT * FROM virtual_{table} ORDER BY id").fetchall()
-            for table in ("organizations", "domains", "users", "aliases")
+            for table in ("organizations", "domains", "users", "app_passwords", "aliases")
         }
 
     return read

@@ -308,10 +308,13 @@ def test_the_modules_write_with_and_without_a_superusers_help(run_installed, sup
     directory = {
         "organizations": [{"name": "acme", "max_users": 9}, {"name": "new", "max_quota": "10G"}],
         "domains": [{"name": "new.test", "organization": "new"}],
-        "users": [{"email": "x@new.test", "password_hash": HASH, "quota": "5G"}, {"email": "bob@own.test", "state": "absent"}],
+        "users": [
+            {"email": "x@new.test", "password_hash": HASH, "quota": "5G", "app_passwords": [{"name": "phone", "password": "app-" + "x" * 20}]},
+            {"email": "bob@own.test", "state": "absent"},
+        ],
         "aliases": [{"source": "y@new.test", "destination": ["x@new.test", "z@elsewhere.test"]}],
     }
     done = run_installed("virtual_directory", **directory)
     assert done.get("changed"), done["msg"]
-    assert [counts["created"] for counts in done["counts"].values()] == [1, 1, 1, 1]
+    assert [counts["created"] for counts in done["counts"].values()] == [1, 1, 1, 1, 1]
     assert not run_installed("virtual_directory", **directory)["changed"]

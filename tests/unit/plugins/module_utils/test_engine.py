@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 
 import psycopg
 import pytest
@@ -13,7 +14,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _plan, _store
-from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import KINDS, OMITTED, Desired
+from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
+    APP_PASSWORD,
+    KINDS,
+    LISTED_KINDS,
+    OMITTED,
+    Desired,
+    split_app_key,
+)
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 HASHES = [Password(text, "SHA512-CRYPT", 5001).stored_form() for text in ("correct horse", "battery staple")]
@@ -28,6 +36,27 @@ STATE = st.sampled_from(["present", "present", "absent"])
 def one_each(key, values, **options):
     row = st.fixed_dictionaries({key: st.sampled_from(values), "managed": SWITCH, "state": STATE, **options})
     return st.lists(row, unique_by=lambda given: given[key], max_size=len(values))
+
+
+APPS = ["phone", "laptop", "old pc"]
+PROTOCOLS = st.none() | st.lists(st.sampled_from(["imap", "pop3", "smtp", "web"]), unique=True) | st.just(["all"])
+# What the same user may not have twice; two that swap theirs are left to a test of its own
+DIGESTS = {name: ["{SHA256}" + hashlib.sha256(f"{name}{number}".encode()).hexdigest() for number in range(2)] for name in APPS}
+
+
+def app_passwords():
+    row = st.sampled_from(APPS).flatmap(
+        lambda name: st.fixed_dictionaries(
+            {
+                "name": st.just(name),
+                "password_hash": st.sampled_from(DIGESTS[name]),
+                "protocols": PROTOCOLS,
+                "managed": SWITCH,
+                "state": STATE,
+            }
+        )
+    )
+    return st.lists(row, unique_by=lambda given: given["name"], max_size=3)
 
 
 LIMIT = st.none() | st.sampled_from(["unlimited", "0", "2", "5"])
@@ -53,6 +82,8 @@ def directories(organizations, domains, sources):
                 ADDRESSES,
                 password_hash=st.sampled_from(HASHES),
                 update_password=st.sampled_from(["always", "on_create"]),
+                password_protocols=PROTOCOLS,
+                app_passwords=st.none() | app_passwords(),
                 display_name=TEXT,
                 quota=st.none() | st.sampled_from(["0", "5G", "default", "12345"]),
                 active=SWITCH,
@@ -91,7 +122,7 @@ SOUND = directories(
     st.tuples(*(domain(name, st.just("present")) for name in NAMES[:2]), domain(NAMES[2], STATE)).map(list),
     ["i@a.test", "j@a.test", "i@b.test", "@a.test"],
 )
-PURGES = st.lists(st.sampled_from(["organizations", "users", "aliases"]), unique=True)
+PURGES = st.lists(st.sampled_from(["organizations", "users", "app_passwords", "aliases"]), unique=True)
 # What somebody else does between our runs
 MEDDLING = st.lists(
     st.sampled_from(
@@ -102,6 +133,9 @@ MEDDLING = st.lists(
             "UPDATE virtual_organizations SET managed = false, description = 'own', max_users = NULL WHERE name = 'acme'",
             "UPDATE virtual_domains SET organization = NULL WHERE name = 'a.test'",
             "UPDATE virtual_users SET password = 'own', display_name = E'own\\\\name\\t' WHERE email LIKE 'y@%'",
+            "UPDATE virtual_app_passwords SET managed = NOT managed, protocols = 'web' WHERE name = 'phone'",
+            "INSERT INTO virtual_app_passwords (email, name, password)"
+            " SELECT email, 'tablet', '{SHA256}' || repeat('0', 64) FROM virtual_users ON CONFLICT (email, name) DO NOTHING",
             "INSERT INTO virtual_aliases (domain_id, source, destination) SELECT id, 'i@' || name, 'web@elsewhere.test'"
             " FROM virtual_domains ON CONFLICT DO NOTHING",
             "INSERT INTO virtual_users (domain_id, email, password) SELECT id, 'z@' || name, 'own'"
@@ -115,11 +149,18 @@ THOROUGH = settings(max_examples=60, deadline=None, suppress_health_check=list(H
 
 def desired(directory):
     wanted = Desired({})
-    for kind in KINDS:
-        options = {**dict.fromkeys(kind.options), "state": "present"}
-        wanted.add_list(kind, [{**options, **row} for row in directory[kind.plural]])
+    for kind in LISTED_KINDS:
+        wanted.add_list(kind, [complete(kind, row) for row in directory[kind.plural]])
     assert not wanted.faults
     return wanted.rows
+
+
+def complete(kind, row):
+    """A row with all options, as Ansible gives it."""
+    row = {**dict.fromkeys(kind.options), "state": "present", **row}
+    if row.get("app_passwords"):
+        row["app_passwords"] = [complete(APP_PASSWORD, app) for app in row["app_passwords"]]
+    return row
 
 
 def snapshot(connection):
@@ -128,7 +169,11 @@ def snapshot(connection):
 
 
 def columns(kind):
-    return ", ".join(["id", kind.key, *kind.record._fields])
+    return ", ".join(["id", key(kind), *kind.record._fields])
+
+
+def key(kind):
+    return "key" if kind is APP_PASSWORD else kind.key
 
 
 @THOROUGH
@@ -148,7 +193,7 @@ def test_the_plan_reaches_what_is_wanted(database, steps):
             assert after == _plan.apply_plan(stored, changes)
             assert not _plan.make_plan(rows, after, purge)
             _assert_as_wanted(rows, after)
-            assert unmanaged <= _unmanaged(connection, rows)
+            assert _with_their_users(connection, unmanaged) <= _unmanaged(connection, rows)
             for statement in meddling:
                 connection.execute(statement)
 
@@ -167,10 +212,16 @@ def _unmanaged(connection, rows):
     """The rows that nobody has declared, and that are not ours."""
     found = set()
     for kind in KINDS:
-        for key, *values in connection.execute(f"SELECT {kind.key}, {columns(kind)} FROM {kind.table} WHERE NOT managed"):
-            if key not in rows[kind.plural]:
+        for name, *values in connection.execute(f"SELECT {key(kind)}, {columns(kind)} FROM {kind.table} WHERE NOT managed"):
+            if name not in rows[kind.plural]:
                 found.add((kind.name, *values))
     return found
+
+
+def _with_their_users(connection, unmanaged):
+    """Without the app passwords of users who are gone."""
+    users = {email for (email,) in connection.execute("SELECT email FROM virtual_users")}
+    return {row for row in unmanaged if row[0] != APP_PASSWORD.name or split_app_key(row[2])[0] in users}
 
 
 @THOROUGH
@@ -178,15 +229,16 @@ def _unmanaged(connection, rows):
 def test_the_module_does_what_check_mode_foretells(run, connection, steps):
     connection.execute("TRUNCATE virtual_organizations CASCADE")
     for directory, purge, meddling in steps:
-        some = [plural for plural in purge if any(row["state"] == "present" for row in directory[plural])]
+        wanted = desired(directory)
+        some = [plural for plural in purge if any(row.present for row in wanted[plural].values())]
         options = {**directory, "purge": some, "purge_limit": "100%"}
         before = snapshot(connection)
         foretold = run("virtual_directory", check=True, **options)
         assert snapshot(connection) == before
-        unmanaged = _unmanaged(connection, desired(directory))
+        unmanaged = _unmanaged(connection, wanted)
         real = run("virtual_directory", **options)
         assert real == foretold
-        assert unmanaged <= _unmanaged(connection, desired(directory))
+        assert _with_their_users(connection, unmanaged) <= _unmanaged(connection, wanted)
         if real.get("failed"):
             assert snapshot(connection) == before
         else:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _plan
 from ansible_collections.virtmail.mailserver.plugins.module_utils._entities import (
     ALIAS,
+    APP_PASSWORD,
     DOMAIN,
-    KINDS,
+    LISTED_KINDS,
     ORGANIZATION,
     USER,
     Desired,
@@ -15,19 +18,27 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._entities impo
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 HASH = Password("correct horse", "SHA512-CRYPT", 5001).stored_form()
+SECRET = "app-0123456789abcdefghij"
+DIGEST = "{SHA256}" + hashlib.sha256(SECRET.encode()).hexdigest()
 STORED = {
     "organizations": {"acme": ORGANIZATION.record(max_users=5)},
     "domains": {"example.com": DOMAIN.record(description="Office")},
     "users": {"alice@example.com": USER.record(password=HASH, quota_bytes=1024, display_name="Alice")},
+    "app_passwords": {"alice@example.com/phone": APP_PASSWORD.record(password=DIGEST, protocols="imap smtp")},
     "aliases": {"info@example.com": ALIAS.record(destination=("alice@example.com", "bob@example.net"))},
 }
 
 
+def complete(kind, row):
+    """A row with all options, as Ansible gives it."""
+    apps = [complete(APP_PASSWORD, app) for app in row.get("app_passwords", ())]
+    return {**dict.fromkeys(kind.options), "state": "present", **row, "app_passwords": apps}
+
+
 def plan(organizations=(), domains=(), users=(), aliases=(), purge=()):
     desired = Desired({})
-    for kind, given in zip(KINDS, (organizations, domains, users, aliases)):
-        options = {**dict.fromkeys(kind.options), "state": "present"}
-        desired.add_list(kind, [{**options, **row} for row in given])
+    for kind, given in zip(LISTED_KINDS, (organizations, domains, users, aliases)):
+        desired.add_list(kind, [complete(kind, row) for row in given])
     assert not desired.faults
     comparisons = _plan.find_comparisons(desired.rows, STORED)
     others = {key for key, password, stored in comparisons if not password.matches(stored)}
@@ -57,7 +68,10 @@ def test_absent_rows():
     changes = plan(
         users=[{"email": "alice@example.com", "state": "absent"}, {"email": "nobody@example.com", "state": "absent"}]
     )
-    assert [(change.key, change.verb) for change in changes] == [("alice@example.com", "deleted")]
+    assert [(change.key, change.verb) for change in changes] == [
+        ("alice@example.com", "deleted"),
+        ("alice@example.com/phone", "deleted"),
+    ]
 
 
 def test_same_password_is_no_change():
@@ -126,6 +140,7 @@ def test_diff_is_sorted_and_shows_no_secret():
             "user alice@example.com password: changed\n"
             "user alice@example.com quota: 5G\n"
             "user zoe@example.com password: set\n"
+            "user zoe@example.com password_protocols: all\n"
             "user zoe@example.com quota: default\n"
             "user zoe@example.com display_name: \n"
             "user zoe@example.com active: true\n"
@@ -146,4 +161,4 @@ def test_output_of_info_is_no_change_as_input():
     given = _plan.as_input(STORED, with_hashes=True)
     assert not plan(**given)
     assert all("password_hash" not in user for user in _plan.as_input(STORED, with_hashes=False)["users"])
-    assert {kind.plural for kind in KINDS} == set(given)
+    assert {kind.plural for kind in LISTED_KINDS} == set(given)

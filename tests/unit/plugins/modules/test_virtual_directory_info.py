@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import _password_cost, _store
 from ansible_collections.virtmail.mailserver.plugins.module_utils._password import Password
 
 HASH = Password("correct horse", "SHA512-CRYPT", 5001).stored_form()
+
+
+def digest(text):
+    return "{SHA256}" + hashlib.sha256(text.encode()).hexdigest()
+
+
 DIRECTORY = {
     "organizations": [
         {
@@ -37,12 +45,41 @@ DIRECTORY = {
         {"name": "example.com", "organization": "self", "description": "Office", "active": True, "managed": True},
     ],
     "users": [
-        {"email": "alice@example.com", "quota": "5G", "display_name": "Alice", "active": False, "managed": True},
-        {"email": "bob@example.com", "quota": "default", "display_name": "", "active": True, "managed": False},
+        {
+            "email": "alice@example.com",
+            "password_protocols": ["imap", "web"],
+            "quota": "5G",
+            "display_name": "Alice",
+            "active": False,
+            "managed": True,
+            "app_passwords": [
+                {"name": "laptop", "protocols": ["imap", "pop3", "sieve", "smtp"], "managed": False},
+                {"name": "phone", "protocols": ["all"], "managed": True},
+            ],
+        },
+        {
+            "email": "bob@example.com",
+            "password_protocols": ["all"],
+            "quota": "default",
+            "display_name": "",
+            "active": True,
+            "managed": False,
+            "app_passwords": [],
+        },
     ],
     "aliases": [{"source": "info@example.com", "destination": ["bob@example.com", "x@elsewhere.test"], "managed": True}],
 }
-WITH_HASHES = {**DIRECTORY, "users": [{**user, "password_hash": HASH} for user in DIRECTORY["users"]]}
+WITH_HASHES = {
+    **DIRECTORY,
+    "users": [
+        {
+            **user,
+            "password_hash": HASH,
+            "app_passwords": [{**app, "password_hash": digest(app["name"])} for app in user["app_passwords"]],
+        }
+        for user in DIRECTORY["users"]
+    ],
+}
 LISTS = list(DIRECTORY)
 
 
@@ -235,7 +272,7 @@ def test_history(run, connection):
         "before": {"quota_bytes": 5 * 1024**3, "password": "set"},
         "after": {"quota_bytes": 1024, "password": "changed"},
     }
-    assert [entry["verb"] for entry in others] == ["created"] * 8
+    assert [entry["verb"] for entry in others] == ["created"] * 10
     assert "$" not in str(read["history"])
     assert len(run("virtual_directory_info", history=True, history_limit=2)["history"]) == 2
     assert run("virtual_directory_info", history=True, history_since="tomorrow")["history"] == []

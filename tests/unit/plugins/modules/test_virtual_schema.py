@@ -95,7 +95,7 @@ def test_each_role_can_do_its_work_and_nothing_else(schema, sql):
     sql("INSERT INTO virtual_domains (name) VALUES ('example.com')", "mail_admin")
     sql("INSERT INTO virtual_users (domain_id, email, password) VALUES (1, 'a@example.com', '{X}secret')", "mail_admin")
     assert sql("SELECT * FROM mail_lookup.mailbox('a@example.com')", "mail_postfix") == [("a@example.com",)]
-    assert sql("SELECT * FROM mail_lookup.passdb('a@example.com')", "mail_dovecot") == [("a@example.com", "{X}secret")]
+    assert sql("SELECT * FROM mail_lookup.passdb('a@example.com')", "mail_dovecot") == [("a@example.com", "{X}secret", None)]
     sql("DELETE FROM virtual_users", "mail_admin")
     removed = "mail_lookup.removed_mailboxes('', false)"
     sql(f"SELECT mail_lookup.put_away(address, removed_at) FROM {removed}", "mail_dovecot")
@@ -137,7 +137,7 @@ DRIFT = [
     ("GRANT SELECT (email) ON virtual_users TO PUBLIC", "grant SELECT (email) on table public.virtual_users to PUBLIC"),
     (
         "GRANT EXECUTE ON FUNCTION mail_lookup.passdb TO mail_postfix",
-        "grant EXECUTE on function mail_lookup.passdb(text) to mail_postfix",
+        "grant EXECUTE on function mail_lookup.passdb(text,text) to mail_postfix",
     ),
     ("GRANT CREATE ON SCHEMA public TO PUBLIC", "grant CREATE on schema public to PUBLIC"),
     (f"GRANT CONNECT ON DATABASE {NAME} TO PUBLIC", f"grant CONNECT on database {NAME} to PUBLIC"),
