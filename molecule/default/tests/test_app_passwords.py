@@ -153,6 +153,6 @@ def test_a_login_asks_the_database_once_and_then_not_at_all(machine, logged, nam
     assert questions == [1, 1, 1]
 
 
-def test_the_check_does_not_log_in_with_a_limited_password(machine, play):
+def test_the_check_logs_in_with_a_limited_password(machine, play):
     run = play("check", mail_users=[{"email": USER, "password": machine.passwords[USER], "password_protocols": ["web"]}])
-    assert run.code == 0 and f"login {USER}" in run.output, run.output[-3000:]
+    assert run.code == 0 and f"login {USER}: accepted" in run.output, run.output[-3000:]
