@@ -77,10 +77,10 @@ def count(machine, user: str, message_id: str, folder: str = "INBOX") -> int:
         return len(find(client, message_id))
 
 
-def wait_for_message(machine, wait_for, user: str, message_id: str, folder: str = "INBOX") -> bytes:
+def wait_for_message(machine, wait_for, user: str, message_id: str, folder: str = "INBOX", timeout: float = 20) -> bytes:
     """The text of a message, as soon as it is there."""
     with imap(machine, user, folder) as client:
-        uids = wait_for(lambda: find(client, message_id), message=f"{message_id} is not in {folder} of {user}")
+        uids = wait_for(lambda: find(client, message_id), timeout, f"{message_id} is not in {folder} of {user}")
         assert len(uids) == 1, f"{message_id} arrived {len(uids)} times"
         dummy, data = client.uid("FETCH", uids[0], "(BODY.PEEK[])")
     return data[0][1]

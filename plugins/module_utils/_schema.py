@@ -291,6 +291,8 @@ def _wanted_grants(name, database):
         *(Grant("CONNECT", "DATABASE", name, role) for role in OWN_ROLES),
         *(Grant("USAGE", "SCHEMA", "mail_lookup", role) for role in set(LOOKUPS.values())),
         *(Grant("EXECUTE", "FUNCTION", function, role) for function, role in LOOKUPS.items()),
+        # What is made for each domain on the mail host, such as its keys
+        Grant("EXECUTE", "FUNCTION", "mail_lookup.mailbox_domains()", "mail_watch"),
         Grant("USAGE", "SCHEMA", "public", ADMIN),
         # The modules put what changes into a temporary table first.
         Grant("TEMPORARY", "DATABASE", name, ADMIN),

@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of the filter can be reached, and by whom."""
+
+import pytest
+
+
+def test_nothing_of_it_listens_in_the_network(machine):
+    listeners = machine.host.check_output("ss --listening --tcp --udp --processes --numeric")
+    assert not [line for line in listeners.splitlines() if "rspamd" in line or "redis" in line]
+
+
+@pytest.mark.parametrize("socket", ["/run/rspamd/milter.sock", "/run/rspamd/controller.sock", "/run/redis/redis-server.sock"])
+def test_nobody_else_on_the_host_reaches_it(machine, socket):
+    program = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    assert machine.run("python3 -c %s %s", program, socket).rc == 0
+    asked = machine.run("setpriv --reuid=nobody --regid=nogroup --clear-groups python3 -c %s %s", program, socket)
+    assert "PermissionError" in asked.stderr
+
+
+def test_nobody_else_on_the_host_reads_the_keys(machine):
+    keys = machine.host.check_output("ls /var/lib/mailserver/dkim/*/*.key").split()
+    assert keys
+    for key in keys:
+        assert machine.run("setpriv --reuid=nobody --regid=nogroup --clear-groups cat %s", key).rc != 0
+
+
+def test_redis_is_bounded(machine):
+    memory = machine.host.check_output("redis-cli -s /run/redis/redis-server.sock config get maxmemory").split()[-1]
+    assert int(memory) == 256 * 1024 * 1024

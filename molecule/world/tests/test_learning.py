@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moving mail to Junk and back teaches the filter."""
+
+import random
+
+import mail
+import pytest
+import world
+
+STRANGER = "stranger@elsewhere.test"
+WORDS = {
+    "BAYES_SPAM": "offer casino winner pills lottery bonus jackpot credit cheap replica watches luxury income miracle".split(),
+    "BAYES_HAM": "meeting minutes harbour invoice schedule review lighthouse keeper ferry timetable repair lamp crew tide".split(),
+}
+LEARNED = 25
+HELD_OUT = 5
+REDIS = "redis-cli -s /run/redis/redis-server.sock"
+
+
+def text(kind, seed):
+    """A body of words that this kind of mail has, never twice the same."""
+    chosen = random.Random(seed).choices(WORDS[kind], k=60)
+    return "\r\n".join(" ".join(chosen[start : start + 10]) + "." for start in range(0, 60, 10))
+
+
+def opinions(machine, wait_for, user, kind):
+    """What the filter thinks of mail of this kind that it has not seen: kinds, or None where it thinks nothing."""
+    found = set()
+    for number in range(HELD_OUT):
+        message_id = world.arrive(machine, STRANGER, user, body=text(kind, f"held out {number}"))
+        read = mail.wait_for_message(machine, wait_for, user, message_id).decode()
+        found.add(next((each for each in WORDS if each in read), None))
+    return found
+
+
+def move(machine, user, kind, source, target):
+    """What a user does who finds such mail in one folder, and thinks that it belongs into the other."""
+    with mail.imap(machine, user, None) as client:
+        client.create(source)
+        client.select(source)
+        client.uid("STORE", "1:*", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        for number in range(LEARNED):
+            dummy, data = world.compose(STRANGER, user, body=text(kind, f"learned {number}"))
+            client.append(source, None, None, data)
+        client.noop()
+        status, said = client.uid("MOVE", "1:*", target)
+    assert status == "OK", said
+
+
+@pytest.fixture(scope="module")
+def taught(machine, wait_for):
+    """Erin, who has taught a filter that knew nothing."""
+    erin = world.address(machine, "erin")
+    machine.host.check_output(f"{REDIS} flushall")
+    assert opinions(machine, wait_for, erin, "BAYES_SPAM") == {None}
+    move(machine, erin, "BAYES_HAM", "Junk", "INBOX")
+    move(machine, erin, "BAYES_SPAM", "Suspects", "Junk")
+    return erin
+
+
+@pytest.mark.parametrize("kind", WORDS)
+def test_what_users_move_decides_about_what_comes_next(machine, wait_for, taught, kind):
+    assert opinions(machine, wait_for, taught, kind) == {kind}
+
+
+def test_what_was_learned_outlives_a_crash(machine, wait_for, taught):
+    machine.host.check_output("sleep 1.5; systemctl kill --signal=KILL redis-server")  # once a second it is written
+    wait_for(lambda: machine.run(f"{REDIS} ping").stdout == "PONG\n", message="Redis does not come back")
+    wait_for(lambda: opinions(machine, wait_for, taught, "BAYES_SPAM") == {"BAYES_SPAM"}, message="all is forgotten")
+
+
+def test_a_move_succeeds_when_nobody_learns(machine, taught):
+    machine.host.check_output("systemctl stop rspamd")
+    try:
+        move(machine, taught, "BAYES_SPAM", "Suspects", "Junk")
+    finally:
+        machine.host.check_output("systemctl start rspamd")
