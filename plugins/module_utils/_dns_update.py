@@ -141,7 +141,7 @@ class Server:
             raise self._silent(exc) from exc
         if code != dns.rcode.NOERROR:
             reason = {
-                dns.rcode.REFUSED: "it does not let this key change the zone: allow it there, as by allow-update or update-policy",
+                dns.rcode.REFUSED: "it does not let this key change the zone, or not so: look at allow-update or update-policy there, and at its log",
                 dns.rcode.NOTAUTH: "it is not the primary server of the zone: give that one",
             }.get(code, f"it answers {dns.rcode.to_text(code)}")
             raise self._refused(zone, reason)

@@ -85,7 +85,7 @@ def test_records_that_are_not_published_are_a_hint(check):
     assert (code, line_of(printed, "DNS records")) == (0, ("ok", "as they ought to be")), printed
 
     code, printed = check(published=PUBLISHED.replace("@ MX 10 mail", "").replace("p=reject", "p=none"))
-    words = "2 are not as they ought to be, 0 got no answer: example.com MX, _dmarc.example.com TXT; the playbook dns tells more"
+    words = "2 missing or different, 0 without an answer: example.com MX, _dmarc.example.com TXT; the playbook dns tells more"
     assert (code, line_of(printed, "DNS records")) == (0, ("hint", words)), printed
 
 
