@@ -33,15 +33,6 @@ FAULTS = {
 }
 
 
-@contextlib.contextmanager
-def out_of_order(machine, fault):
-    machine.host.check_output(fault.begin)
-    try:
-        yield
-    finally:
-        machine.host.check_output(fault.end)
-
-
 def submit_or_retry(machine, dave, waiting):
     """A user's program tries to send a message, and what it could not send before. Returns the IDs of what it has sent."""
     waiting.append(world.compose(dave, world.FRIEND))
@@ -72,7 +63,7 @@ def test_all_mail_arrives(machine, outside, wait_for, fault):
         going.extend(submit_or_retry(machine, dave, waiting))
 
     flow()
-    with out_of_order(machine, fault):
+    with world.out_of_order(machine, wait_for, fault.begin, fault.end):
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             flow()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mail between our servers and the rest of the world, and what other programs think of it."""
 
+import contextlib
 import email
 import email.utils
 import json
@@ -81,6 +82,18 @@ def answer(send, *arguments, **options):
     except smtplib.SMTPResponseException as exc:
         return exc.smtp_code, exc.smtp_error.decode()
     return 250, ""
+
+
+@contextlib.contextmanager
+def out_of_order(machine, wait_for, begin, end):
+    """Something is broken by one command and mended by another. Whoever comes afterwards finds the filter at work."""
+    machine.host.check_output(begin)
+    try:
+        yield
+    finally:
+        machine.host.check_output(end)
+        ping = "rspamc --connect /run/rspamd/controller.sock stat"
+        wait_for(lambda: machine.run(ping).rc == 0, 60, "the filter does not come back")
 
 
 class Outside:
