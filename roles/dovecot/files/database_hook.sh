@@ -32,4 +32,5 @@ left=
 for process in $(pgrep -P "$master" -x quota-status) $(pgrep -P "$master" -x auth); do
     echo "$current" | grep -qx "$process" || left="$left $process"
 done
-[ -z "$left" ] || echo "$left" | xargs kill
+# One may have ended by itself meanwhile.
+[ -z "$left" ] || echo "$left" | xargs kill || true
