@@ -14,7 +14,7 @@ import wire
 
 USER = "judy@example.test"
 OTHER = "alice@example.test"
-SERVICES = [wire.IMAPS, wire.POP3S, wire.SUBMISSION, wire.SIEVE]
+SERVICES = (wire.IMAPS, wire.POP3S, wire.SUBMISSION, wire.SIEVE)
 DATABASE_LOG = "/var/log/postgresql/postgresql-*-main.log"
 
 
