@@ -3,6 +3,7 @@
 """What of the filter can be reached, and by whom."""
 
 import pytest
+import world
 
 
 def test_nothing_of_it_listens_in_the_network(machine):
@@ -28,3 +29,9 @@ def test_nobody_else_on_the_host_reads_the_keys(machine):
 def test_redis_is_bounded(machine):
     memory = machine.host.check_output("redis-cli -s /run/redis/redis-server.sock config get maxmemory").split()[-1]
     assert int(memory) == 256 * 1024 * 1024
+
+
+def test_a_configuration_is_judged_although_nobody_answers_for_others_names(machine, wait_for):
+    machine.host.check_output("install -d /tmp/judged && echo 'enabled = true;' > /tmp/judged/fuzzy_check.conf")
+    with world.out_of_order(machine, wait_for, *world.NO_WAY_TO_DNS):
+        machine.host.check_output("/usr/local/libexec/mail-rspamd-check local.d /tmp/judged")
