@@ -29,7 +29,7 @@ FAULTS = {
     "filter hangs": Fault("pkill -STOP -x rspamd", "pkill -CONT -x rspamd"),
     "Redis stopped": Fault("systemctl stop redis-server", "systemctl start redis-server"),
     "Redis hangs": Fault("pkill -STOP -x redis-server", "pkill -CONT -x redis-server"),
-    "no way to the DNS server": Fault(*world.NO_WAY_TO_DNS),
+    "no way to the DNS server": Fault("ip route add blackhole 198.18.5.53", "ip route del blackhole 198.18.5.53"),
 }
 
 
