@@ -6,6 +6,7 @@ import contextlib
 import imaplib
 import os
 import re
+import ssl
 import time
 from pathlib import Path
 
@@ -106,3 +107,21 @@ def test_failed_logins_begin_to_delay_on_a_running_server(machine, penalty):
     assert seconds_of_wrong_logins(machine) > 5
     crashes = "journalctl --no-pager --output cat --unit dovecot --since %s --grep 'Panic|Fatal|killed with signal'"
     assert machine.run(crashes, start).stdout == ""
+
+
+def newest_is_tls_1_2(machine):
+    context = wire.verifying(machine)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+@pytest.mark.parametrize("service", wire.LOGIN, ids=str)
+def test_users_connect_by_tls_1_3_alone(machine, service):
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        wire.secured(machine, service, newest_is_tls_1_2(machine))
+    assert wire.let_in(wire.login(machine, service, "alice@example.test", machine.passwords["alice@example.test"]))
+
+
+def test_other_servers_may_come_with_tls_1_2(machine):
+    with wire.secured(machine, wire.SMTP, newest_is_tls_1_2(machine)) as client:
+        assert client.socket.version() == "TLSv1.2"
