@@ -3,45 +3,11 @@
 """What a scanner finds on each port that speaks TLS."""
 
 import pytest
-import sslyze
 import wire
 from sslyze.mozilla_tls_profile import tls_config_checker as mozilla
 
 # ManageSieve is none of the protocols that it knows.
 EVERY_PORT = pytest.mark.parametrize("service", [service for service in wire.ALL if service is not wire.SIEVE], ids=str)
-START_TLS = {
-    "smtp": sslyze.ProtocolWithOpportunisticTlsEnum.SMTP,
-    "imap": sslyze.ProtocolWithOpportunisticTlsEnum.IMAP,
-    "pop3": sslyze.ProtocolWithOpportunisticTlsEnum.POP3,
-}
-# Postfix takes fifty connections of a client at a time.
-AT_ONCE = 10
-
-
-@pytest.fixture(scope="module")
-def scan(machine):
-    """Ask a port for everything, once."""
-    found = {}
-
-    def result(service):
-        if service not in found:
-            request = sslyze.ServerScanRequest(
-                server_location=sslyze.ServerNetworkLocation(machine.hostname, service.port, machine.address),
-                network_configuration=sslyze.ServerNetworkConfiguration(
-                    tls_server_name_indication=machine.hostname,
-                    tls_opportunistic_encryption=None if service.implicit_tls else START_TLS[service.protocol],
-                    network_timeout=30,
-                ),
-                scan_commands_extra_arguments=sslyze.ScanCommandsExtraArguments(
-                    certificate_info=sslyze.CertificateInfoExtraArgument(custom_ca_file=machine.ca_file)
-                ),
-            )
-            scanner = sslyze.Scanner(per_server_concurrent_connections_limit=AT_ONCE)
-            scanner.queue_scans([request])
-            (found[service],) = scanner.get_results()
-        return found[service]
-
-    return result
 
 
 @EVERY_PORT
