@@ -16,6 +16,7 @@ import re
 
 # Dovecot's configuration knows this form, too
 _FORM = re.compile(r"app-[!-~]{20,1020}")
+_DIGEST_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 _HASH = re.compile(r"\{SHA256\}[0-9a-f]{64}", re.IGNORECASE)
 
 
@@ -33,4 +34,6 @@ def parse_hash(text):
     """The hash as it is stored; ValueError says why it is refused."""
     if not _HASH.fullmatch(text):
         raise ValueError("password_hash of an app password is {SHA256} with the 64 hexadecimal digits of its digest behind it")
+    if text[-64:].lower() == _DIGEST_OF_NOTHING:
+        raise ValueError("password_hash of an app password is the digest of an empty text; was the variable that it was made from empty?")
     return "{SHA256}" + text[-64:].lower()

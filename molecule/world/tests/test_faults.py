@@ -27,7 +27,7 @@ FAULTS = {
     "filter stopped": Fault("systemctl stop rspamd", "systemctl start rspamd"),
     "filter killed": Fault("systemctl kill --signal=KILL rspamd", "true"),
     "filter hangs": Fault("pkill -STOP -x rspamd", "pkill -CONT -x rspamd"),
-    "Redis stopped": Fault("systemctl stop redis-server", "systemctl start redis-server"),
+    "Redis stopped": Fault("systemctl stop redis-server@rspamd", "systemctl start redis-server@rspamd"),
     "Redis hangs": Fault("pkill -STOP -x redis-server", "pkill -CONT -x redis-server"),
     "no way to the DNS server": Fault("ip route add blackhole 198.18.5.53", "ip route del blackhole 198.18.5.53"),
 }

@@ -11,7 +11,7 @@ def test_nothing_of_it_listens_in_the_network(machine):
     assert not [line for line in listeners.splitlines() if "rspamd" in line or "redis" in line]
 
 
-@pytest.mark.parametrize("socket", ["/run/rspamd/milter.sock", "/run/rspamd/controller.sock", "/run/redis/redis-server.sock"])
+@pytest.mark.parametrize("socket", ["/run/rspamd/milter.sock", "/run/rspamd/controller.sock", world.REDIS_SOCKET])
 def test_nobody_else_on_the_host_reaches_it(machine, socket):
     program = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
     assert machine.run("python3 -c %s %s", program, socket).rc == 0
@@ -27,7 +27,7 @@ def test_nobody_else_on_the_host_reads_the_keys(machine):
 
 
 def test_redis_is_bounded(machine):
-    memory = machine.host.check_output("redis-cli -s /run/redis/redis-server.sock config get maxmemory").split()[-1]
+    memory = machine.host.check_output(f"redis-cli -s {world.REDIS_SOCKET} config get maxmemory").split()[-1]
     assert int(memory) == 256 * 1024 * 1024
 
 

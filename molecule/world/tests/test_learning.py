@@ -15,7 +15,7 @@ WORDS = {
 }
 LEARNED = 25
 HELD_OUT = 5
-REDIS = "redis-cli -s /run/redis/redis-server.sock"
+REDIS = f"redis-cli -s {world.REDIS_SOCKET}"
 
 
 def text(kind, seed):
@@ -78,7 +78,7 @@ def test_what_users_move_decides_about_what_comes_next(machine, wait_for, taught
 
 def test_what_was_learned_outlives_a_crash(machine, wait_for, taught):
     learned = int(machine.host.check_output(f"{REDIS} --raw hget RS learns_spam"))
-    machine.host.check_output("sleep 1.5; systemctl kill --signal=KILL redis-server")  # it is written once a second
+    machine.host.check_output("sleep 1.5; systemctl kill --signal=KILL redis-server@rspamd")  # it is written once a second
     wait_for(lambda: machine.run(f"{REDIS} ping").stdout == "PONG\n", message="Redis does not come back")
     assert learned
     assert int(machine.host.check_output(f"{REDIS} --raw hget RS learns_spam")) == learned

@@ -13,6 +13,7 @@ import mail
 import wire
 
 FRIEND = "friend@outside.test"
+REDIS_SOCKET = "/run/redis-rspamd/redis-server.sock"
 
 # dkimpy's opinion of a message: of each of its signatures, and of its ARC chain
 VERIFY = """

@@ -153,6 +153,7 @@ SHORT = "an app password is app- with at least 20 random letters, digits or sign
         (app("new", SECRETS[0]), f"user {ALICE}/new: the password is that of {ALICE}/phone, too: give each app one of its own."),
         (app("phone", SECRETS[1]), f"user {ALICE}/phone: the password is that of {ALICE}/laptop, too"),
         (app("new", SECRETS[2], password_hash=digest(SECRETS[2])), "password and password_hash exclude each other: remove one"),
+        (app("new", password_hash=digest("")), "is the digest of an empty text; was the variable that it was made from empty?"),
         (app("new", password_hash="{SHA256}abc"), "password_hash of an app password is {SHA256} with the 64 hexadecimal digits"),
         (app("new", SECRETS[2], protocols=["imap", "ftp"]), "ftp: use some of imap, pop3, sieve, smtp, web, or all and nothing else."),
         (app("new", SECRETS[2], protocols=["imap", "all"]), "all: use some of imap"),
