@@ -43,6 +43,12 @@ def domain(machine):
     return machine.variables["mail_domains"][0]["name"]
 
 
+def selectors(machine, state):
+    """Those of the domain's DKIM keys that are in this state."""
+    table = machine.host.file(f"/var/lib/mailserver/dkim/{domain(machine)}/selectors").content_string
+    return {line.split()[0] for line in table.splitlines() if line.split()[2] == state}
+
+
 def compose(sender, recipient, subject="A test", body="Hello."):
     """A message that only this run of this test knows, and the ID to find it by."""
     message_id = f"<{uuid.uuid4()}@client.elsewhere.test>"
