@@ -34,7 +34,7 @@ FAULTS = {
     "resolver hangs": Fault("pkill -STOP -x unbound", "pkill -CONT -x unbound"),
     "policies stopped": Fault("systemctl stop postfix-mta-sts-resolver", "systemctl start postfix-mta-sts-resolver"),
     "policies killed": Fault("systemctl kill --signal=KILL postfix-mta-sts-resolver mail-tls-policy", "true"),
-    "no way to the DNS server": Fault("ip route add blackhole 198.18.5.53", "ip route del blackhole 198.18.5.53"),
+    "no way to the DNS server": Fault(*world.NO_WAY_TO_DNS),
 }
 
 

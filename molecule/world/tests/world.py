@@ -18,6 +18,9 @@ REDIS_SOCKET = "/run/redis-rspamd/redis-server.sock"
 # Spam for sure
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
+# How it begins and how it ends
+NO_WAY_TO_DNS = ("ip route add blackhole 198.18.5.53", "ip route del blackhole 198.18.5.53")
+
 # dkimpy's opinion of messages, a line for each: of each of its signatures, and of its ARC chain
 VERIFY = """
 import json, sys, dkim
