@@ -69,16 +69,19 @@ class Resolver:
 
     def answer(self, name, kind):
         """The records that the name leads to, as dnspython has them; Unanswered if that cannot be said."""
+        return list(self.answer_with_ttl(name, kind) or ())
+
+    def answer_with_ttl(self, name, kind):
+        """The same as a set that has a ttl; None if there are none."""
         self.questions += 1
         try:
-            found = self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False)
+            return self._resolver.resolve(f"{name}.", kind, raise_on_no_answer=False).rrset
         except dns.resolver.NXDOMAIN:
-            return []
+            return None
         except dns.exception.Timeout as exc:
             raise Unanswered("no answer in time", is_timeout=True) from exc
         except (dns.exception.DNSException, OSError) as exc:
             raise Unanswered(f"no answer but an error ({_cause(exc)})") from exc
-        return list(found.rrset or ())
 
     def values(self, name, kind):
         """Values as our records have them. A name that ought to be an alias may have addresses of its own instead."""
@@ -89,6 +92,14 @@ class Resolver:
 
     def authoritative_for(self, domain, port, timeout):
         """The domain's own name servers, whose answers nobody has kept from yesterday."""
+        dummy, servers = self.name_servers_of(domain)
+        addresses = [address for each in servers.values() for address in each]
+        if not addresses:
+            raise Unanswered("its name servers have no addresses")
+        return Resolver(addresses, port, timeout)
+
+    def name_servers_of(self, domain):
+        """The zone that the domain is in, and {name server: its addresses}."""
         try:
             self.questions += 1
             zone = dns.resolver.zone_for_name(f"{domain}.", resolver=self._resolver).to_text(omit_final_dot=True)
@@ -97,10 +108,7 @@ class Resolver:
         except (dns.exception.DNSException, OSError) as exc:
             raise Unanswered(f"its name servers cannot be found ({_cause(exc)})") from exc
         servers = [name.rstrip(".") for name in self.values(zone, "NS")]
-        addresses = [address for name in servers for kind in ("A", "AAAA") for address in self.values(name, kind)]
-        if not addresses:
-            raise Unanswered("its name servers have no addresses")
-        return Resolver(addresses, port, timeout)
+        return zone, {server: self.values(server, "A") + self.values(server, "AAAA") for server in servers}
 
 
 def _address(server):

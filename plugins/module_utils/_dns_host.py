@@ -39,7 +39,7 @@ def read_dkim(directory, domains):
     try:
         for domain in sorted(domains & set(_names(directory))):
             names = [name[:-4] for name in _names(os.path.join(directory, domain)) if name.endswith(".txt")]
-            found[domain] = {name: _read_key_record(directory, domain, name) for name in names}
+            found[domain] = {name: _read_record_of(directory, domain, name) for name in names}
     except OSError as exc:
         raise MailserverError(f"The DKIM records in {directory} cannot be read: {exc.filename}: {exc.strerror}.") from exc
     return found
@@ -52,10 +52,15 @@ def _names(directory):
         return []
 
 
-def _read_key_record(directory, domain, selector):
+def _read_record_of(directory, domain, selector):
     path = os.path.join(directory, domain, f"{selector}.txt")
     if not _SELECTOR.fullmatch(selector):
         raise MailserverError(f"{path}: the name is no selector of a DKIM key: rename the file.")
+    return read_key_record(path)
+
+
+def read_key_record(path):
+    """The value of the record that a file has for a DKIM key."""
     with open(path, encoding="ascii", errors="replace") as stream:
         lines = stream.read().split("\n")
     if len([line for line in lines if line.strip()]) != 1 or not re.match(r"\s*v=DKIM1\s*;", lines[0]):

@@ -11,6 +11,8 @@ import ipaddress
 
 from ansible_collections.virtmail.mailserver.plugins.module_utils import (
     _address,
+    _dkim_rotation,
+    _dkim_table,
     _dns_ask,
     _dns_check,
     _dns_compare,
@@ -53,6 +55,18 @@ INFO_SPEC = {
     "time_limit": {"type": "int", "default": 120},
 }
 
+ROTATION_SPEC = {
+    "domains": {"type": "list", "elements": "str"},
+    "algorithms": {"type": "list", "elements": "str", "choices": ["rsa", "ed25519"], "default": ["rsa", "ed25519"]},
+    "dkim_directory": {"type": "path", "default": "/var/lib/mailserver/dkim"},
+    "rotate_after": {"type": "int", "default": 180},
+    "retire_after": {"type": "int", "default": 7},
+    "nameservers": {"type": "list", "elements": "str", "default": []},
+    "nameserver_port": {"type": "int", "default": 53},
+    "timeout": {"type": "int", "default": 5},
+    "time_limit": {"type": "int", "default": 120},
+}
+
 UPDATE_SPEC = {
     "records": {
         "type": "list",
@@ -66,6 +80,7 @@ UPDATE_SPEC = {
             "value": {"type": "str", "required": True},
             "purpose": {"type": "str", "required": True, "choices": [*_dns_compare.SHARED, *sorted(_dns_compare.OWN)]},
             "ttl": {"type": "int", "default": 3600},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
     },
     "server": {"type": "str", "required": True},
@@ -82,6 +97,12 @@ def run_info():
     """The module that computes the records and compares them with what is published."""
     module = DirectoryModule({**INFO_SPEC, **CONNECTION_SPEC}, supports_check_mode=True)
     _run(module, _info)
+
+
+def run_rotation():
+    """The module that takes the steps that are due of the rotation of DKIM keys."""
+    module = DirectoryModule({**ROTATION_SPEC, **CONNECTION_SPEC}, supports_check_mode=True)
+    _run(module, _rotate)
 
 
 def run_update():
@@ -183,20 +204,57 @@ def _as_result(difference):
     }
 
 
+def _rotate(module):
+    params = module.params
+    _dns_ask.need_library()
+    options = {option: params[option] for option in _dkim_rotation.Questions._fields}
+    turns = _dkim_rotation.rotate(
+        params["dkim_directory"],
+        _domains(params),
+        _dkim_table.Rules(params["algorithms"], params["rotate_after"], params["retire_after"]),
+        _dkim_rotation.Questions(**options),
+        module.check_mode,
+    )
+    changed = [turn for turn in turns if turn.before != turn.after]
+    result = {
+        "changed": bool(changed),
+        "due": [turn.domain for turn in changed],
+        "rotations": [{"domain": turn.domain, "text": turn.text} for turn in turns if turn.text],
+        "removed_records": [{**record._asdict(), "state": "absent"} for turn in turns for record in turn.removed],
+    }
+    if module._diff:
+        result["diff"] = [
+            {
+                "before": _dkim_table.render(turn.before),
+                "after": _dkim_table.render(turn.after),
+                "before_header": turn.domain,
+                "after_header": turn.domain,
+            }
+            for turn in changed
+        ]
+    return result
+
+
 def _update(module):
     params = module.params
     _dns_ask.need_library()
     server = _dns_update.Server(params)
-    records = [_dns_records.Record(**each) for each in params["records"]]
+    records = _records_in(params["records"], "present")
     plan = _dns_update.make_plan(server, records, params["overwrite"])
     if records and set(plan.unserved) >= {record.domain for record in records}:
         raise MailserverError(f"Name server {server.place} has no zone of any of the domains: name the primary server of their zones.")
-    _dns_update.publish(server, plan.changes, module.check_mode)
+    changes = plan.changes + _dns_update.plan_removal(server, _records_in(params["records"], "absent"))
+    _dns_update.publish(server, changes, module.check_mode)
     result = {
-        "changed": bool(plan.changes),
+        "changed": bool(changes),
         "left_alone": [_as_result(difference) for difference in plan.left_alone],
         "unserved": plan.unserved,
     }
     if module._diff:
-        result["diff"] = _dns_update.diff(plan.changes)
+        result["diff"] = _dns_update.diff(changes)
     return result
+
+
+def _records_in(records, state):
+    fields = _dns_records.Record._fields
+    return [_dns_records.Record(*(each[field] for field in fields)) for each in records if each["state"] == state]

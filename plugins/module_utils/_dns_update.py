@@ -245,6 +245,20 @@ def _change(server, published, difference):
     )
 
 
+def plan_removal(server, records):
+    """[Change] that takes away records that are as ours. Whatever else is at their names is somebody's own."""
+    return [change for change in in_parallel(partial(_removal, server), records, None) if change]
+
+
+def _removal(server, record, is_failed):
+    published = None if is_failed() else server.published(record.name, record.type)
+    if not published or published.alias:
+        return None
+    ours = _dns_compare.normal_form(record.purpose, record.value)
+    found = tuple(text for value, text in published.values.items() if _dns_compare.normal_form(record.purpose, value) == ours)
+    return found and Change(published.zone or server.zone_of(record.name), record.name, published.ttl, found, ())
+
+
 def publish(server, changes, is_check):
     """One message for each zone, once the server has let us know that it would take all of them."""
     zones = {}

@@ -62,6 +62,13 @@ options:
         type: str
         required: true
         choices: [address, ptr, mx, spf, dmarc, dmarc-report, tls-rpt, srv, web, caa, dkim, mta-sts, tlsa]
+      state:
+        description:
+          - Whether the record is published or taken away, as RV(virtmail.mailserver.mail_dkim_rotation#module:removed_records) asks for.
+          - A record with another value is never taken away.
+        type: str
+        choices: [present, absent]
+        default: present
   server:
     description: Name or address of the zones' primary name server.
     type: str

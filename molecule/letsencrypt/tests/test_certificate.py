@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The certificate of an ACME server: used by both daemons, renewed by its timer's service, and nobody hung up on."""
+"""The certificate of an ACME server: used by both daemons, renewed by its timer's service with its key, and nobody hung up on."""
 
 import contextlib
 import imaplib
@@ -42,6 +42,11 @@ def serials(machine, trust):
 
 def main_processes(machine):
     return machine.run("cat /var/spool/postfix/pid/master.pid; systemctl show --property MainPID --value dovecot").stdout
+
+
+def key(machine):
+    """The public half of the key in use on port 25."""
+    return machine.host.check_output("openssl pkey -pubout -in /etc/ssl/mailserver/mx.pem")
 
 
 @contextlib.contextmanager
@@ -91,7 +96,7 @@ def test_timer_of_renewals_runs(machine):
 
 
 def test_renewal_reaches_both_daemons_and_disturbs_nobody(machine, trust, wait_for):
-    before, processes = serials(machine, trust), main_processes(machine)
+    before, old_key, processes = serials(machine, trust), key(machine), main_processes(machine)
     client = MailClient(machine, trust)
     client.login(USER, machine.passwords[USER])
     client.select("INBOX")
@@ -105,10 +110,20 @@ def test_renewal_reaches_both_daemons_and_disturbs_nobody(machine, trust, wait_f
         message="a daemon goes on serving the old certificate",
     )
     assert len(set(serials(machine, trust).values())) == 1
+    assert key(machine) == old_key
     assert client.noop()[0] == "OK"
     assert client.select("INBOX")[0] == "OK"
     client.logout()
     assert main_processes(machine) == processes
+
+
+def test_a_new_key_is_used_everywhere_as_no_record_tells_of_the_old_one(machine, trust, wait_for):
+    before, old_key = serials(machine, trust), key(machine)
+    renew = f"certbot renew --cert-name {machine.hostname} --force-renewal --new-key --no-random-sleep-on-renew"
+    machine.host.check_output(f"REQUESTS_CA_BUNDLE={machine.variables['certbot_ca_bundle']} {renew}")
+    wait_for(lambda: not set(serials(machine, trust).values()) & set(before.values()), message="a daemon has the old certificate")
+    assert key(machine) != old_key
+    assert "reuse_key = True" in machine.host.file(f"/etc/letsencrypt/renewal/{machine.hostname}.conf").content_string
 
 
 def test_nothing_is_renewed_before_its_time(machine, trust):

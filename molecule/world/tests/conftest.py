@@ -6,7 +6,7 @@ import functools
 
 import pytest
 import scanner
-from world import Outside
+from world import NameServer, Outside
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +18,8 @@ def outside(neighbour):
 def scan(machine):
     """What a scanner finds on a port of ours, which it asks once."""
     return functools.cache(functools.partial(scanner.scan, machine))
+
+
+@pytest.fixture(scope="session")
+def nameserver(neighbour):
+    return NameServer(neighbour("dns"))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: virtmail.mailserver contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Something of the filter is out of order while mail flows: it arrives or waits, none is lost, none comes back."""
+"""Something that mail depends on is out of order while mail flows: it arrives or waits, none is lost, none comes back."""
 
 import contextlib
 import smtplib
@@ -29,7 +29,12 @@ FAULTS = {
     "filter hangs": Fault("pkill -STOP -x rspamd", "pkill -CONT -x rspamd"),
     "Redis stopped": Fault("systemctl stop redis-server@rspamd", "systemctl start redis-server@rspamd"),
     "Redis hangs": Fault("pkill -STOP -x redis-server", "pkill -CONT -x redis-server"),
-    "no way to the DNS server": Fault("ip route add blackhole 198.18.5.53", "ip route del blackhole 198.18.5.53"),
+    "resolver stopped": Fault("systemctl stop unbound", "systemctl start unbound"),
+    "resolver killed": Fault("systemctl kill --signal=KILL unbound", "true"),
+    "resolver hangs": Fault("pkill -STOP -x unbound", "pkill -CONT -x unbound"),
+    "policies stopped": Fault("systemctl stop postfix-mta-sts-resolver", "systemctl start postfix-mta-sts-resolver"),
+    "policies killed": Fault("systemctl kill --signal=KILL postfix-mta-sts-resolver mail-tls-policy", "true"),
+    "no way to the DNS server": Fault(*world.NO_WAY_TO_DNS),
 }
 
 

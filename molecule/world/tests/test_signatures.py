@@ -9,7 +9,7 @@ import world
 
 
 def signatures(machine):
-    return {f"{selector}@{world.domain(machine)}": True for selector in ("rsa-1", "ed25519-1")}
+    return {f"{selector}@{world.domain(machine)}": True for selector in world.selectors(machine, "signing")}
 
 
 def test_a_users_message_has_two_signatures_that_others_verify(machine, outside, wait_for):

@@ -8,14 +8,13 @@ import mail
 import pytest
 import world
 
-GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
-MARKED = GTUBE.replace("XJS", "YJS")
+MARKED = world.GTUBE.replace("XJS", "YJS")
 EICAR = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR" + "-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 STRANGER = "stranger@elsewhere.test"
 
 
 def test_spam_is_refused(machine):
-    code, text = world.answer(world.arrive, machine, STRANGER, world.address(machine, "alice"), body=GTUBE)
+    code, text = world.answer(world.arrive, machine, STRANGER, world.address(machine, "alice"), body=world.GTUBE)
     assert code == 554, text
 
 

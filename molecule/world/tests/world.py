@@ -15,22 +15,30 @@ import wire
 FRIEND = "friend@outside.test"
 REDIS_SOCKET = "/run/redis-rspamd/redis-server.sock"
 
-# dkimpy's opinion of a message: of each of its signatures, and of its ARC chain
+# Spam for sure
+GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+
+# How it begins and how it ends
+NO_WAY_TO_DNS = ("ip route add blackhole 198.18.5.53", "ip route del blackhole 198.18.5.53")
+
+# dkimpy's opinion of messages, a line for each: of each of its signatures, and of its ARC chain
 VERIFY = """
 import json, sys, dkim
-with open(sys.argv[1], "rb") as file:
-    message = file.read()
-count = sum(name.lower() == b"dkim-signature" for name, value in dkim.rfc822_parse(message)[0])
-signatures = {}
-for index in range(count):
-    verifier = dkim.DKIM(message)
-    try:
-        good = verifier.verify(idx=index)
-    except dkim.DKIMException as exc:
-        good = str(exc)
-    signatures[verifier.signature_fields[b"s"].decode() + "@" + verifier.signature_fields[b"d"].decode()] = good
-chain, seals, reason = dkim.arc_verify(message)
-json.dump({"signatures": signatures, "chain": (chain or b"none").decode(), "seals": len(seals or []), "reason": reason}, sys.stdout)
+for file in sys.argv[1:]:
+    with open(file, "rb") as stream:
+        message = stream.read()
+    headers = [(name.lower(), value.strip().decode()) for name, value in dkim.rfc822_parse(message)[0]]
+    signatures = {}
+    for index in range(sum(name == b"dkim-signature" for name, value in headers)):
+        verifier = dkim.DKIM(message)
+        try:
+            good = verifier.verify(idx=index)
+        except dkim.DKIMException as exc:
+            good = str(exc)
+        signatures[verifier.signature_fields[b"s"].decode() + "@" + verifier.signature_fields[b"d"].decode()] = good
+    chain, seals, reason = dkim.arc_verify(message)
+    verdict = {"signatures": signatures, "chain": (chain or b"none").decode(), "seals": len(seals or []), "reason": reason}
+    print(json.dumps({"id": dict(headers)[b"message-id"], **verdict}))
 """
 
 
@@ -41,6 +49,17 @@ def address(machine, name):
 
 def domain(machine):
     return machine.variables["mail_domains"][0]["name"]
+
+
+def said(run):
+    """What a playbook said, on one line: long ones are broken anywhere."""
+    return " ".join(run.output.split())
+
+
+def selectors(machine, state):
+    """Those of the domain's DKIM keys that are in this state."""
+    table = machine.host.file(f"/var/lib/mailserver/dkim/{domain(machine)}/selectors").content_string
+    return {line.split()[0] for line in table.splitlines() if line.split()[2] == state}
 
 
 def compose(sender, recipient, subject="A test", body="Hello."):
@@ -123,7 +142,30 @@ class Outside:
     def verify(self, file):
         return json.loads(self.machine.host.check_output("python3 -c %s %s", VERIFY, file))
 
+    def verify_all(self, text):
+        """The verdicts on all messages with this text."""
+        command = "grep -rlF %s /var/mail/kept/new | xargs --no-run-if-empty python3 -c %s"
+        return [json.loads(line) for line in self.machine.host.check_output(command, text, VERIFY).splitlines()]
+
     def headers(self, file, name):
         """The values of all headers of this name, each on one line."""
         text = self.machine.host.check_output("sed -e '/^$/q' %s", file)
         return [value for each, value in email.message_from_string(text).items() if each.lower() == name.lower()]
+
+
+class NameServer:
+    """The DNS server of this world."""
+
+    def __init__(self, machine):
+        self.machine = machine
+
+    def ask(self, name, kind):
+        """The values that it has."""
+        return self.machine.host.check_output("dig +short @localhost %s %s", name, kind).splitlines()
+
+    def update(self, change):
+        self.machine.host.check_output("printf 'update %%s\\nsend\\n' %s | nsupdate -l", change)
+
+    def dkim_selectors(self, machine, selectors):
+        """Those among the selectors that have a record for a server of ours."""
+        return {each for each in selectors if self.ask(f"{each}._domainkey.{domain(machine)}", "TXT")}

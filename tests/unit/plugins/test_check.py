@@ -11,7 +11,13 @@ import re
 import psycopg
 import pytest
 
-NOT_ASKED = {"__check_services": [], "__check_ports": [], "__check_lookups": [], "__check_queue": {"rc": 0, "stdout_lines": []}}
+NOT_ASKED = {
+    "__check_services": [],
+    "__check_ports": [],
+    "__check_lookups": [],
+    "__check_nameservers": {"stdout_lines": ["127.0.0.1"]},
+    "__check_queue": {"rc": 0, "stdout_lines": []},
+}
 OK, SLOW, WEAK = "{BLF-CRYPT}$2y$10$secret", "{BLF-CRYPT}$2y$12$secret", "{SSHA}secret"
 PUBLISHED = '''
 mail A 192.0.2.10

@@ -153,6 +153,23 @@ def test_a_stricter_dmarc_record_and_one_more_exchanger_are_as_good(primary, pub
         assert server.ask("_dmarc.example.com", "TXT") == ['"v=DMARC1; p=reject"']
 
 
+def test_a_record_of_ours_is_taken_away_and_no_other(primary, publish, records):
+    with primary({"example.com": '_mta-sts TXT "v=STSv1; id=1"\n2026a._domainkey TXT "v=DKIM1; p=other"\n'}) as server:
+        keys = [{**record, "state": "absent"} for record in records("example.com") if record["purpose"] == "dkim"]
+        assert not publish(server, keys)["changed"]
+        publish(server, records("example.com"))
+        assert len(server.ask("2026a._domainkey.example.com", "TXT")) == 1
+
+        assert publish(server, keys, check=True)["changed"]
+        assert len(server.ask("2026a._domainkey.example.com", "TXT")) == 1
+        result = publish(server, keys)
+        assert (result["changed"], result["diff"]["after"]) == (True, "")
+        assert "2026a._domainkey.example.com" in result["diff"]["before"]
+        assert server.ask("2026a._domainkey.example.com", "TXT") == []
+        assert server.ask("_mta-sts.example.com", "TXT") == ['"v=STSv1; id=1"']
+        assert not publish(server, keys)["changed"]
+
+
 def test_old_keys_and_policies_are_replaced(primary, publish, records):
     lines = '2026a._domainkey TXT "v=DKIM1; " "p=old"\n_mta-sts TXT "v=STSv1; id=1"\n_mta-sts TXT "v=other"\n'
     with primary({"example.com": lines}) as server:

@@ -1,0 +1,159 @@
+# SPDX-FileCopyrightText: virtmail.mailserver contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A certificate with a new key: others who know the old one from its TLSA record never meet a stranger on port 25."""
+
+import base64
+import hashlib
+import ssl
+import subprocess
+import threading
+import time
+
+import dns.message
+import dns.query
+import pytest
+import wire
+import world
+
+TTL = 6
+# What a machine's own resolver knows of a TLSA record, a digest for each line
+KNOWN = """
+import sys, dns.resolver
+try:
+    answer = dns.resolver.resolve(sys.argv[1], "TLSA", raise_on_no_answer=False)
+except dns.resolver.NXDOMAIN:
+    sys.exit(0)
+print("\\n".join(record.cert.hex() for record in answer.rrset or []))
+"""
+FILES = ["/etc/ssl/mailserver/mx.pem", "/etc/ssl/mailserver/fullchain.pem"]
+
+
+def served(machine, service):
+    """The digest of the key, as its TLSA record has it."""
+    with wire.secured(machine, service) as client:
+        certificate = ssl.DER_cert_to_PEM_cert(client.socket.getpeercert(binary_form=True))
+    command = ["openssl", "x509", "-noout", "-pubkey"]
+    lines = subprocess.run(command, input=certificate, capture_output=True, text=True, check=True).stdout.splitlines()
+    return hashlib.sha256(base64.b64decode("".join(lines[1:-1]))).hexdigest()
+
+
+def make_a_new_key(machine):
+    machine.host.check_output("rm /etc/ssl/mailserver/privkey.pem && systemctl start mail-selfsigned-certificate")
+
+
+def look(machine):
+    """What the timer does."""
+    machine.host.check_output("systemctl start mail-mx-certificate")
+
+
+class Records:
+    """The TLSA records of port 25 of a machine, which its owner changes by hand."""
+
+    def __init__(self, server, machine, wait_for):
+        self.server, self.machine, self.wait_for = server, machine, wait_for
+        self.name = f"_25._tcp.{machine.hostname}"
+
+    def publish(self, *digests):
+        """They are there, and the machine's resolver no longer remembers that they were not."""
+        lines = [f"update add {self.name}. {TTL} TLSA 3 1 1 {digest}" for digest in digests]
+        script = "\n".join([f"update delete {self.name}. TLSA", *lines, "send"])
+        self.server.host.check_output("echo %s | nsupdate -l", script)
+        self.wait_for(lambda: self.known() == (0, set(digests)), 30, "the resolver does not know the records")
+
+    def known(self):
+        result = self.machine.run("python3 -c %s %s", KNOWN, self.name)
+        return result.rc, set(result.stdout.split())
+
+    def read(self):
+        answer = dns.query.udp(dns.message.make_query(self.name, "TLSA"), self.server.address, timeout=5).answer
+        return {record.cert.hex() for rrset in answer for record in rrset}
+
+
+class Senders(threading.Thread):
+    """Other servers, of which each has looked up the records within their TTL, connect again and again."""
+
+    def __init__(self, machine, records):
+        super().__init__()
+        self.machine, self.records = machine, records
+        self.known = []
+        self.strangers = []
+        self.keys = []
+        self.finished = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *dummy):
+        self.finished.set()
+        self.join()
+
+    def run(self):
+        while not self.finished.wait(0.1):
+            self.known.append((time.monotonic(), self.records.read()))
+            key = served(self.machine, wire.SMTP)
+            self.keys.append(key)
+            now = time.monotonic()
+            self.strangers += [key for since, digests in self.known if since > now - TTL and digests and key not in digests]
+
+
+@pytest.fixture
+def records(machine, neighbour, wait_for):
+    records = Records(neighbour("dns"), machine, wait_for)
+    records.publish()
+    yield records
+    records.publish()
+    look(machine)
+    assert served(machine, wire.SMTP) == served(machine, wire.IMAPS)
+
+
+def test_a_new_key_is_used_at_once_where_no_record_is_published(machine, records):
+    before = served(machine, wire.SMTP)
+    make_a_new_key(machine)
+    new = served(machine, wire.IMAPS)
+    assert new != before
+    assert served(machine, wire.SMTP) == served(machine, wire.SUBMISSIONS) == new
+
+
+def test_a_new_key_waits_until_others_know_it(machine, records, wait_for):
+    old = served(machine, wire.SMTP)
+    records.publish(old)
+    with Senders(machine, records) as senders:
+        make_a_new_key(machine)
+        new = served(machine, wire.IMAPS)
+        assert new != old
+        assert served(machine, wire.SUBMISSIONS) == new
+        look(machine)
+        assert served(machine, wire.SMTP) == old
+
+        records.publish(old, new)
+        published = time.monotonic()
+        wait_for(lambda: look(machine) or served(machine, wire.SMTP) == new, 60, "port 25 never gets the new key")
+        assert time.monotonic() - published >= TTL
+        records.publish(new)
+        time.sleep(2)
+    assert senders.strangers == []
+    assert set(senders.keys) == {old, new}
+    assert records.read() == {new}
+    assert machine.host.file("/etc/ssl/mailserver/mx.pem").mode == 0o600
+
+
+def test_the_operator_is_told_what_it_waits_for(machine, records, play):
+    old = served(machine, wire.SMTP)
+    records.publish(old)
+    make_a_new_key(machine)
+    new = served(machine, wire.IMAPS)
+    reason = f"waits: ns.outside.test has no record {records.name}. TLSA 3 1 1 {new}"
+    assert f"hint  newest certificate: not used on port 25, {reason}" in play("check").output
+    play("dns", mail_dns_tlsa_files=FILES)
+    assert records.read() == {old, new}
+
+
+def test_a_new_key_waits_while_nobody_says_what_is_published(machine, records, wait_for):
+    old = served(machine, wire.SMTP)
+    with world.out_of_order(machine, wait_for, *world.NO_WAY_TO_DNS):
+        wait_for(lambda: records.known()[0] != 0, 60, "the resolver goes on remembering that there is no record")
+        make_a_new_key(machine)
+        assert served(machine, wire.SMTP) == old != served(machine, wire.IMAPS)
+    look(machine)
+    assert served(machine, wire.SMTP) == served(machine, wire.IMAPS)
