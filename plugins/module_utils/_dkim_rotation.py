@@ -40,16 +40,16 @@ class Questions(NamedTuple):
 
 
 def rotate(directory, domains, rules, questions, is_check):
-    """[Turn] of the domains that have keys."""
+    """[Turn] of each domain."""
     work = partial(_turn, directory, rules, questions, is_check)
-    return [turn for turn in in_parallel(work, sorted(domains), questions.time_limit) if turn]
+    return in_parallel(work, sorted(domains), questions.time_limit)
 
 
 def _turn(directory, rules, questions, is_check, domain, is_late):
     path = os.path.join(directory, domain)
     before = _read_table(path)
     if not before:
-        return None
+        return Turn(domain, [], [], f"{domain}: has no keys. On the mail server, journalctl -u mail-dkim-keys tells why.", [])
     now = datetime.now(timezone.utc)
     sight = _Sight(path, domain, questions, is_late)
     keys, obstacle, ttl = before, "they are new", 0

@@ -219,6 +219,7 @@ def _rotate(module):
     result = {
         "changed": bool(changed),
         "due": [turn.domain for turn in changed],
+        "keyless": [turn.domain for turn in turns if not turn.before],
         "rotations": [{"domain": turn.domain, "text": turn.text} for turn in turns if turn.text],
         "removed_records": [{**record._asdict(), "state": "absent"} for turn in turns for record in turn.removed],
     }

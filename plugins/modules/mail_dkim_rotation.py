@@ -103,8 +103,14 @@ due:
   type: list
   elements: str
   sample: [example.com]
+keyless:
+  description: The domains that have no keys, as a new one for a moment.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 rotations:
-  description: The domains whose keys are in motion.
+  description: The domains whose keys are in motion, or that have none.
   returned: success
   type: list
   elements: dict

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A run changes what was asked for and nothing else, gently; what the daemons would refuse never reaches them."""
 
-import re
-
 import mail
 import pytest
 import wire
@@ -28,12 +26,12 @@ def test_a_second_run_changes_nothing(second_run):
 def test_the_dns_records_to_publish_are_said(machine, second_run):
     run, dummy = second_run
     for record in (
-        f"{machine.hostname}. +IN A +{machine.address}",
-        f"example.test. +IN MX +10 {machine.hostname}.",
-        'example.test. +IN TXT +.{0,2}"v=spf1 mx -all',
-        '_dmarc.example.test. +IN TXT +.{0,2}"v=DMARC1; p=quarantine',
+        f"{machine.hostname}. needs an A record with its public address",
+        f"example.test. 3600 IN MX 10 {machine.hostname}.",
+        'example.test. 3600 IN TXT \\"v=spf1 mx -all\\"',
+        '_dmarc.example.test. 3600 IN TXT \\"v=DMARC1; p=quarantine',
     ):
-        assert re.search(record, run.output), record
+        assert record in run.output, record
 
 
 def test_a_check_of_a_finished_host_shows_nothing(play):

@@ -173,8 +173,9 @@ def test_each_domain_goes_on_by_itself(keys, turn):
     zones = {"example.org": lines("rsa-2", "ed25519-2")}
     turn(domains=domains, zones=zones)
     keys.let_pass("shown", "example.org", days=1)
-    turn(domains=domains, zones=zones)
+    last = turn(domains=domains, zones=zones)
     assert [keys.states(domain)["rsa-1"] for domain in domains[:3]] == ["signing", "signing", "retired"]
+    assert last["keyless"] == ["without-keys.test"]
 
 
 @pytest.mark.parametrize(
