@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The criteria of internet.nl's mail test, one by one, in its order; docs/internet-nl.md lists them."""
 
+import hashlib
 import socket
 
 import pytest
@@ -9,6 +10,7 @@ import wire
 import world
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 VERSIONS = ["ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1", "tls_1_2", "tls_1_3"]
 
@@ -56,7 +58,16 @@ def test_mail_server_has_ipv6_addresses(dig, mx):
 
 def test_mail_server_is_reachable_by_ipv6(dig, mx):
     with socket.create_connection((dig(mx, "AAAA")[0], 25), 30) as connection:
-        assert connection.recv(4) == b"220 "
+        assert connection.recv(3) == b"220"
+
+
+# --- Signed domain names: DNSSEC
+
+
+@pytest.mark.parametrize("record_type", ["MX", "A"], ids=["mail domain", "mail server"])
+def test_names_are_signed_and_the_signatures_are_valid(machine, mx, record_type):
+    name = world.domain(machine) if record_type == "MX" else mx
+    assert machine.host.check_output("python3 -c %s %s %s", world.VERIFIED, name, record_type) == "True"
 
 
 # --- Authentication marks against phishing: DMARC, DKIM, SPF
@@ -147,3 +158,26 @@ def test_signature_of_the_certificate(certificate):
 def test_domain_name_on_the_certificate(certificate, mx):
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert mx in names.get_values_for_type(x509.DNSName)
+
+
+def test_caa_names_who_may_issue_certificates(dig, mx):
+    assert any(record.split()[1] == "issue" for record in dig(mx, "CAA"))
+
+
+# --- Secure transport: DANE
+
+
+@pytest.fixture(scope="module")
+def tlsa(dig, mx):
+    return [record.lower().split(maxsplit=3) for record in dig(f"_25._tcp.{mx}", "TLSA")]
+
+
+def test_dane_exists(machine, mx, tlsa):
+    assert tlsa
+    assert machine.host.check_output("python3 -c %s %s TLSA", world.VERIFIED, f"_25._tcp.{mx}") == "True"
+
+
+def test_dane_is_valid(certificate, tlsa):
+    public_key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert {tuple(record[:3]) for record in tlsa} == {("3", "1", "1")}
+    assert hashlib.sha256(public_key).hexdigest() in [record[3].replace(" ", "") for record in tlsa]

@@ -68,12 +68,11 @@ def point(machine, neighbour):
 
 
 @pytest.fixture(scope="module")
-def name(machine, web, point):
+def name(machine, web, wait_for):
     """The name of the policy of the machine's domain."""
-    domain = world.domain(machine)
-    point(domain)
-    machine.host.check_output("systemctl start mail-mta-sts")
-    return f"mta-sts.{domain}"
+    name = f"mta-sts.{world.domain(machine)}"
+    wait_for(lambda: machine.run("systemctl start mail-mta-sts").rc == 0 and web.has(name), 60, f"{name} is not served")
+    return name
 
 
 def test_the_policy_agrees_with_the_records(machine, web, name, neighbour):

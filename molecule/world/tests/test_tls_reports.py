@@ -9,7 +9,9 @@ import json
 import pytest
 import world
 
-FAILURES = {"wrong-dane.test": "tlsa", "wrong-sts.test": "sts"}
+STATE = "/var/lib/tlsrpt"
+# What is wrong with each: a policy of its kind, which is about this name
+FAILURES = {"wrong-dane.test": ("tlsa", "mx.wrong-dane.test"), "wrong-sts.test": ("sts", "wrong-sts.test")}
 
 
 @pytest.fixture(autouse=True)
@@ -24,29 +26,31 @@ def report_in(text):
     return json.loads(gzip.decompress(part.get_payload(decode=True)))
 
 
-def end_the_day(machine):
-    """What is collected is reported when the day (UTC) is over, then spread over ten hours."""
+def end_the_day(machine, wait_for):
+    """What was collected today was collected yesterday (UTC), and is reported at once, not spread over ten hours."""
+    collected = lambda: machine.host.check_output(f"stat --format %i {STATE}/collectd.sqlite.yesterday")  # noqa: E731
+    before = collected()
     machine.host.check_output("systemctl kill --signal=USR2 tlsrpt-collectd")
-    machine.host.check_output("systemctl stop tlsrpt-reportd")
-    reportd = "/opt/tlsrpt-reporter/bin/tlsrpt-reportd --config_file /etc/tlsrpt/tlsrpt.cfg --spread_out_delivery 0 --interval_main_loop 1"
-    machine.host.check_output(f"systemd-run --unit reportd-at-once --property User=tlsrpt {reportd}")
+    wait_for(lambda: collected() != before, 20, "the day does not end")
+    machine.host.check_output(f"systemctl stop tlsrpt-reportd && rm {STATE}/reportd.sqlite")
+    reportd = "/opt/tlsrpt-reporter/bin/tlsrpt-reportd --config_file /etc/tlsrpt/tlsrpt.cfg --spread_out_delivery 1 --interval_main_loop 1"
+    machine.host.check_output(f"systemd-run --collect --unit reportd-at-once --property User=tlsrpt {reportd}")
 
 
 def test_a_report_tells_each_domain_why_mail_for_it_waits(machine, outside, wait_for):
     bob = world.address(machine, "bob")
     for domain in FAILURES:
         world.submit(machine, bob, f"friend@{domain}")
-    waiting = lambda: machine.host.check_output("postqueue -p").count("@wrong-")  # noqa: E731
-    wait_for(lambda: waiting() == len(FAILURES), 60, "mail for them does not wait")
-    end_the_day(machine)
+    for domain in FAILURES:
+        wait_for(lambda domain=domain: f"@{domain}" in machine.host.check_output("postqueue -p"), 60, "mail does not wait")
+    end_the_day(machine, wait_for)
     try:
-        for domain, policy_type in FAILURES.items():
+        for domain, failure in FAILURES.items():
             found = wait_for(lambda: outside.machine.run("grep -rl 'TLS-Report-Domain: %s' /var/mail/kept/new" % domain).stdout.split(), 90,
                              f"no report for {domain}")
             report = report_in(outside.machine.host.check_output("cat %s", found[0]))
             (policy,) = report["policies"]
-            assert policy["policy"]["policy-type"] == policy_type
-            assert policy["policy"]["policy-domain"] == domain
+            assert (policy["policy"]["policy-type"], policy["policy"]["policy-domain"]) == failure
             assert policy["summary"]["total-failure-session-count"] >= 1
     finally:
         machine.host.check_output("systemctl stop reportd-at-once; systemctl start tlsrpt-reportd; postsuper -d ALL")

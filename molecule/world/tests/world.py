@@ -21,6 +21,14 @@ GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 # How it begins and how it ends
 NO_WAY_TO_DNS = ("ip route add blackhole 198.18.5.53", "ip route del blackhole 198.18.5.53")
 
+# Whether a machine's own resolver has verified the records of a name and a type
+VERIFIED = """
+import sys, dns.flags, dns.resolver
+resolver = dns.resolver.Resolver()
+resolver.use_edns(0, dns.flags.DO, 1232)
+print(bool(resolver.resolve(*sys.argv[1:]).response.flags & dns.flags.AD))
+"""
+
 # dkimpy's opinion of messages, a line for each: of each of its signatures, and of its ARC chain
 VERIFY = """
 import json, sys, dkim
