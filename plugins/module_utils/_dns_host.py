@@ -20,6 +20,7 @@ from ansible_collections.virtmail.mailserver.plugins.module_utils._connection im
 
 # Documentation addresses, so that they are never on the way to anybody; nothing is sent to them either
 _OUTSIDE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+_PRIVATE_KEY = re.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 
 
@@ -70,17 +71,24 @@ def read_key_record(path):
 
 def key_digests(run_command, paths):
     """SHA-256 of each public key, as TLSA records of the form 3 1 1 have it; a key that two files have counts once."""
-    return tuple(dict.fromkeys(_key_digest(run_command, path) for path in paths))
+    return tuple(dict.fromkeys(digest for path in paths for digest in _digests_in(run_command, path)))
 
 
-def _key_digest(run_command, path):
+def _digests_in(run_command, path):
+    """Of the private keys in a file, or else of its first certificate."""
     try:
         with open(path, encoding="ascii", errors="replace") as stream:
-            is_key = "PRIVATE KEY-----" in stream.read()
+            text = stream.read()
     except OSError as exc:
         raise MailserverError(f"tlsa_files: {path} cannot be read: {exc.strerror}.") from exc
-    command = ["openssl", "pkey", "-pubout"] if is_key else ["openssl", "x509", "-noout", "-pubkey"]
-    code, printed, dummy = run_command([*command, "-in", path])
+    keys = _PRIVATE_KEY.findall(text)
+    if keys:
+        return [_digest(run_command, path, ["pkey", "-pubout"], key) for key in keys]
+    return [_digest(run_command, path, ["x509", "-noout", "-pubkey"], text)]
+
+
+def _digest(run_command, path, arguments, text):
+    code, printed, dummy = run_command(["openssl", *arguments], data=text)
     pem = re.search("-----BEGIN PUBLIC KEY-----(.*?)-----END", printed, re.DOTALL)
     if code != 0 or not pem:
         raise MailserverError(f"tlsa_files: {path} is neither a certificate nor a private key in PEM that openssl can read.")

@@ -85,7 +85,7 @@ options:
     default: ""
   tlsa_files:
     description:
-      - Files on the managed host with certificates or private keys in PEM, each of which gets a TLSA record (C(3 1 1)) for port 25.
+      - Files on the managed host with certificates or private keys in PEM, whose keys each get a TLSA record (C(3 1 1)) for port 25.
       - Name the certificate in use, and for a renewal that breaks no connection the next key as well, before it is used and as
         long as the old record may still be known to others.
     type: list

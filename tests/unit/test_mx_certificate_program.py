@@ -64,28 +64,30 @@ def records(name, ttl, digests):
     return dns.rrset.from_text(f"_25._tcp.{name}.", ttl, "IN", "TLSA", *(f"3 1 1 {each}" for each in digests)) if digests else None
 
 
-def new_pair(directory, key="new"):
+def new_pair(directory, key="new", suffix=""):
     """A new certificate, with a new key unless it is to be the old one."""
     keys = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout"] if key == "new" else ["-key"]
-    command = ["openssl", "req", "-x509", "-nodes", "-subj", f"/CN={NAME}", *keys, directory / "privkey.pem"]
-    subprocess.run([*command, "-out", directory / "fullchain.pem"], check=True, capture_output=True)
+    command = ["openssl", "req", "-x509", "-nodes", "-subj", f"/CN={NAME}", *keys, directory / f"privkey{suffix}.pem"]
+    subprocess.run([*command, "-out", directory / f"fullchain{suffix}.pem"], check=True, capture_output=True)
 
 
-def bring(program, directory, is_check=False):
+def bring(program, directory, is_check=False, suffixes=("",)):
     try:
-        return program.bring(directory, [NAME], is_check)
+        return program.bring(directory, [NAME], suffixes, is_check)
     except program.Waits as exc:
         return f"waits: {exc}"
 
 
 def served(program, directory):
     """The key that port 25 has; certificate and key have to fit."""
-    assert program.key_digest(directory / "mx.pem") == program.certificate_digest(directory / "mx.pem")
-    return program.key_digest(directory / "mx.pem")
+    (key,) = program.key_digests(directory / "mx.pem")
+    assert key == program.certificate_digest(directory / "mx.pem")
+    return key
 
 
-def newest(program, directory):
-    return program.key_digest(directory / "privkey.pem")
+def newest(program, directory, suffix=""):
+    (key,) = program.key_digests(directory / f"privkey{suffix}.pem")
+    return key
 
 
 def test_the_first_certificate_waits_for_nothing(program, directory, zone):
@@ -134,6 +136,27 @@ def test_a_new_key_waits_for_all_name_servers_and_then_for_the_longest_ttl(progr
     assert served(program, directory) == old
     assert bring(program, directory) == "changed"
     assert served(program, directory) == new
+
+
+def test_a_second_key_waits_until_others_know_it_too(program, directory, zone, clock):
+    bring(program, directory)
+    first = newest(program, directory)
+    zone["ns1"] = (60, [first])
+    new_pair(directory, suffix="-rsa")
+    second = newest(program, directory, "-rsa")
+    both = {"suffixes": ("", "-rsa")}
+    assert bring(program, directory, **both) == f"waits: ns1 has no record _25._tcp.{NAME}. TLSA 3 1 1 {second}"
+    zone["ns1"] = (60, [first, second])
+    assert bring(program, directory, **both).startswith("waits: 60 seconds")
+    clock.now += 60
+    assert bring(program, directory, **both) == "changed"
+    assert program.key_digests(directory / "mx.pem") == [first, second]
+    new_pair(directory, key="old", suffix="-rsa")
+    assert bring(program, directory, **both) == "changed"
+
+    zone["ns1"] = (60, [first])
+    assert bring(program, directory) == "changed", "one key less is no stranger to anybody"
+    assert program.key_digests(directory / "mx.pem") == [first]
 
 
 @pytest.mark.parametrize("mishap", ["the record goes away", "another key takes its place"])

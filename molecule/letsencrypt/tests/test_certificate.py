@@ -10,8 +10,12 @@ import ssl
 import time
 
 import pytest
+import wire
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 USER = "alice@example.test"
+KINDS = {"ECDSA": ec.EllipticCurvePublicKey, "RSA": rsa.RSAPublicKey}
 PORTS = {"smtp": 25, "submissions": 465, "imaps": 993}
 
 
@@ -50,9 +54,9 @@ def key(machine):
 
 
 @contextlib.contextmanager
-def certificate_due(machine):
-    """Lets certbot find that the certificate ends soon."""
-    settings = f"/etc/letsencrypt/renewal/{machine.hostname}.conf"
+def certificate_due(machine, name):
+    """Lets certbot find that the certificate of this name ends soon."""
+    settings = f"/etc/letsencrypt/renewal/{name}.conf"
     machine.run("sed -i '1i renew_before_expiry = 36500 days' %s", settings)
     try:
         yield
@@ -101,7 +105,7 @@ def test_renewal_reaches_both_daemons_and_disturbs_nobody(machine, trust, wait_f
     client.login(USER, machine.passwords[USER])
     client.select("INBOX")
 
-    with certificate_due(machine):
+    with certificate_due(machine, machine.hostname):
         renewal = machine.run("systemctl start certbot.service")
     assert renewal.rc == 0, machine.run("journalctl --unit certbot.service").stdout
 
@@ -131,3 +135,27 @@ def test_nothing_is_renewed_before_its_time(machine, trust):
     assert machine.run("systemctl start certbot.service").rc == 0
     time.sleep(2)
     assert serials(machine, trust) == before
+
+
+def served_to(machine, kind, service):
+    """The certificate that a client gets which knows this kind only."""
+    context = wire.verifying(machine)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
+    with wire.secured(machine, service, context) as client:
+        return x509.load_der_x509_certificate(client.socket.getpeercert(binary_form=True))
+
+
+@pytest.mark.parametrize("service", wire.ALL, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_client_gets_the_certificate_whose_kind_it_knows(machine, kind, service):
+    assert isinstance(served_to(machine, kind, service).public_key(), KINDS[kind])
+
+
+def test_the_rsa_certificate_is_renewed_with_its_key(machine, wait_for):
+    before = served_to(machine, "RSA", wire.SMTP)
+    with certificate_due(machine, f"{machine.hostname}-rsa"):
+        machine.host.check_output("systemctl start certbot.service")
+    for service in (wire.SMTP, wire.IMAPS):
+        wait_for(lambda service=service: served_to(machine, "RSA", service).serial_number != before.serial_number)
+    assert served_to(machine, "RSA", wire.SMTP).public_key() == before.public_key()

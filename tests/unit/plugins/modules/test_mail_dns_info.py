@@ -201,6 +201,13 @@ def test_tlsa_records_of_this_key_and_the_next(ask, keys):
     assert [each["kind"] for each in ask(GOOD + old, tlsa_files=files[:1])["differences"]] == ["different"]
 
 
+def test_a_file_with_two_keys_has_two_records(ask, keys, tmp_path):
+    both = tmp_path / "both.pem"
+    both.write_text((tmp_path / "now.key").read_text() + (tmp_path / "next.key").read_text())
+    lines = "".join(f"_25._tcp.mail TLSA 3 1 1 {digest}\n" for digest in keys[1])
+    assert ask(GOOD + lines, tlsa_files=[str(both)])["differences"] == []
+
+
 def test_a_file_without_a_key_is_named(ask, tmp_path):
     (tmp_path / "x.pem").write_text("x")
     assert ask(GOOD, tlsa_files=[str(tmp_path / "x.pem")])["msg"].startswith(f"tlsa_files: {tmp_path}/x.pem is neither a certificate")
