@@ -28,10 +28,10 @@ def test_the_dns_records_to_publish_are_said(machine, second_run):
     for record in (
         f"{machine.hostname}. needs an A record with its public address",
         f"example.test. 3600 IN MX 10 {machine.hostname}.",
-        'example.test. 3600 IN TXT \\"v=spf1 mx -all\\"',
-        '_dmarc.example.test. 3600 IN TXT \\"v=DMARC1; p=quarantine',
+        'example.test. 3600 IN TXT "v=spf1 mx -all"',
+        '_dmarc.example.test. 3600 IN TXT "v=DMARC1; p=quarantine',
     ):
-        assert record in run.output, record
+        assert record in run.output.replace("\\", ""), record
 
 
 def test_a_check_of_a_finished_host_shows_nothing(play):
