@@ -45,13 +45,15 @@ def test_a_password_changed_after_a_reload(machine, database, old_password):
     in_force_everywhere(machine, USER, old_password, new)
 
 
-def test_mail_comes_in_while_old_processes_end(machine):
+def test_mail_comes_in_after_old_processes_have_ended(machine, wait_for):
     """Ten idle connections of Postfix lead to processes that the next change of a password ends."""
+    processes = lambda: set(machine.run("pgrep -x 'quota-status|auth'").stdout.split())  # noqa: E731
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda _: wire.rcpt(machine, USER), range(20)))
+        old = processes()
         machine.host.check_output("doveadm reload")
         machine.host.check_output("runuser -u postgres -- psql -qAt mailserver -c %s", f"SELECT pg_notify(mail_lookup.channel(), 'user {USER}')")
-        time.sleep(1)
+        wait_for(lambda: not processes() & old, 20, "the old processes do not end")
         answers = list(pool.map(lambda _: wire.rcpt(machine, USER), range(40)))
     assert {wire.code_of(answer) for answer in answers} == {250}, answers
 
