@@ -211,11 +211,15 @@ def test_a_key_of_another_certificate_is_left_alone(program, directory, zone):
     assert (directory / "mx.pem").read_bytes() == before
 
 
+def interrupted(dummy):
+    raise KeyboardInterrupt
+
+
 def test_whoever_is_killed_leaves_a_whole_file(program, directory, zone, monkeypatch):
     bring(program, directory)
     before = (directory / "mx.pem").read_bytes()
     new_pair(directory)
-    monkeypatch.setattr(program.os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(program.os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         bring(program, directory)
     assert (directory / "mx.pem").read_bytes() == before

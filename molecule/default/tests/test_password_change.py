@@ -47,7 +47,10 @@ def test_a_password_changed_after_a_reload(machine, database, old_password):
 
 def test_mail_comes_in_after_old_processes_have_ended(machine, wait_for):
     """Ten idle connections of Postfix lead to processes that the next change of a password ends."""
-    processes = lambda: set(machine.run("pgrep -x 'quota-status|auth'").stdout.split())  # noqa: E731
+
+    def processes():
+        return set(machine.run("pgrep -x 'quota-status|auth'").stdout.split())
+
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda _: wire.rcpt(machine, USER), range(20)))
         old = processes()
