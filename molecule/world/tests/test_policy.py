@@ -27,7 +27,7 @@ def test_genuine_mail_arrives(machine, outside, wait_for):
 
 def test_a_private_network_is_as_strange_as_any_other(machine, outside):
     """Of a machine in the same network nobody knows that it is a friend."""
-    there = "10.11.12.13"
+    there = f"10.11.12.{machine.release}"
     alice = world.address(machine, "alice")
     dummy, data = world.compose("boss@outside.test", alice)
     send = "import smtplib, sys; smtplib.SMTP(sys.argv[1], 25, 'client.test', source_address=(sys.argv[2], 0)).sendmail(*sys.argv[3:])"
