@@ -53,13 +53,14 @@ ALL = [SMTP, *LOGIN]
 
 
 class Wire:
-    """One connection. Without TLS until start_tls(), unless the service begins with it."""
+    """One connection. Without TLS until start_tls(), unless the service begins with it; early is said before it is our turn."""
 
-    def __init__(self, machine, service: Service, context: ssl.SSLContext | None = None, timeout: float = 30):
+    def __init__(self, machine, service: Service, context: ssl.SSLContext | None = None, timeout: float = 30, early: bytes = b""):
         self.protocol = service.protocol
         self.socket = socket.create_connection((machine.address, service.port), timeout)
         if service.implicit_tls:
             self.socket = (context or verifying(machine)).wrap_socket(self.socket)
+        self.send(early)
         self.reader = self.socket.makefile("rb")
         self.greeting = self.hear(b"\\* " if self.protocol == "imap" else None)
 

@@ -30,7 +30,21 @@ print("\\n".join(record.cert.hex() for record in answer.rrset or []))
 def served(machine, service):
     """The digest of the key, as its TLSA record has it."""
     with wire.secured(machine, service) as client:
-        certificate = ssl.DER_cert_to_PEM_cert(client.socket.getpeercert(binary_form=True))
+        return digest_of_key(client)
+
+
+def served_to_who_is_refused(machine):
+    world.forget_who_waited(machine)
+    with wire.Wire(machine, wire.SMTP, early=b"NOOP\r\n") as client:
+        client.start_tls(wire.verifying(machine))
+        client.ask("EHLO client.test")
+        client.ask("MAIL FROM:<>")
+        assert client.ask(f"RCPT TO:<{world.address(machine, 'alice')}>").startswith("550 5.5.1 ")
+        return digest_of_key(client)
+
+
+def digest_of_key(client):
+    certificate = ssl.DER_cert_to_PEM_cert(client.socket.getpeercert(binary_form=True))
     command = ["openssl", "x509", "-noout", "-pubkey"]
     lines = subprocess.run(command, input=certificate, capture_output=True, text=True, check=True).stdout.splitlines()
     return hashlib.sha256(base64.b64decode("".join(lines[1:-1]))).hexdigest()
@@ -135,6 +149,13 @@ def test_a_new_key_waits_until_others_know_it(machine, records, wait_for):
     assert set(senders.keys) == {old, new}
     assert records.read() == {new}
     assert machine.host.file("/etc/ssl/mailserver/mx.pem").mode == 0o600
+
+
+def test_who_is_refused_meets_no_stranger_either(machine, records, wait_for):
+    old = served(machine, wire.SMTP)
+    records.publish(old)
+    new = make_a_new_key(machine, wait_for)
+    assert served_to_who_is_refused(machine) == old != new
 
 
 def test_the_operator_is_told_what_it_waits_for(machine, records, play, wait_for):

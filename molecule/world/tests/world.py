@@ -70,6 +70,11 @@ def selectors(machine, state):
     return {line.split()[0] for line in table.splitlines() if line.split()[2] == state}
 
 
+def forget_who_waited(machine):
+    """Whoever connects to port 25 has to wait for the greeting, as the first time."""
+    machine.host.check_output("rm --force /var/lib/postfix/postscreen_cache.* && postfix reload")
+
+
 def compose(sender, recipient, subject="A test", body="Hello."):
     """A message that only this run of this test knows, and the ID to find it by."""
     message_id = f"<{uuid.uuid4()}@client.elsewhere.test>"
