@@ -73,6 +73,7 @@ def test_a_run_starts_what_has_stopped(machine, play):
     [
         pytest.param("dovecot", {"dovecot_extra_conf": "no_such_setting = 1"}, id="dovecot"),
         pytest.param("postfix", {"postfix_master_cf_extra": "broken inet n"}, id="postfix"),
+        pytest.param("postfix", {"postfix_postscreen_dnsbl_sites": ["list.example.org*heavy"]}, id="postscreen"),
     ],
 )
 def test_what_a_daemon_refuses_never_reaches_it(machine, play, role, variables):
