@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.machinery
+import importlib.util
 import itertools
 import os
 import pathlib
@@ -14,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -24,7 +27,8 @@ import psycopg
 import pymysql
 import pytest
 
-MIGRATIONS = pathlib.Path(__file__).parents[2] / "roles" / "postgres_mail" / "files" / "migrations"
+ROLES = pathlib.Path(__file__).parents[2] / "roles"
+MIGRATIONS = ROLES / "postgres_mail" / "files" / "migrations"
 
 
 def _binary(name):
@@ -299,3 +303,17 @@ def _wait_for_name_server(process, server, log):
 def new_name_server():
     """Makes one with zones of its own."""
     return _running_name_server
+
+
+@pytest.fixture
+def load_program(monkeypatch):
+    """Reads a program of a role, by its path below roles/, as a module. It leaves no bytecode beside it."""
+
+    def load(path):
+        loader = importlib.machinery.SourceFileLoader("program", str(ROLES / path))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        loader.exec_module(module)
+        return module
+
+    return load

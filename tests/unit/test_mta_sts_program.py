@@ -5,25 +5,15 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
-import pathlib
-import sys
-
 import dns.exception
 import pytest
 
-PROGRAM = pathlib.Path(__file__).parents[2] / "roles" / "mta_sts" / "files" / "mail-mta-sts"
 HOST = "mail.example.com"
 
 
 @pytest.fixture
-def program(monkeypatch):
-    loader = importlib.machinery.SourceFileLoader("mail_mta_sts", str(PROGRAM))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    loader.exec_module(module)
-    return module
+def program(load_program):
+    return load_program("mta_sts/files/mail-mta-sts")
 
 
 @pytest.fixture

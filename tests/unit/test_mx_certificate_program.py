@@ -5,25 +5,17 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
-import pathlib
 import subprocess
-import sys
 
 import dns.rrset
 import pytest
 
-PROGRAM = pathlib.Path(__file__).parents[2] / "roles" / "certbot" / "files" / "mail-mx-certificate"
 NAME = "mail.example.com"
 
 
 @pytest.fixture
-def program(tmp_path, monkeypatch):
-    loader = importlib.machinery.SourceFileLoader("mail_mx_certificate", str(PROGRAM))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    loader.exec_module(module)
+def program(tmp_path, load_program):
+    module = load_program("certbot/files/mail-mx-certificate")
     module.STATE = tmp_path / "state" / "mx-certificate.json"
     module.reload_postfix = lambda: None
     return module

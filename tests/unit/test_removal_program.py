@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
 import pwd
@@ -30,14 +28,8 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def program():
-    loader = importlib.machinery.SourceFileLoader("mail_removed_mailboxes", str(PROGRAM))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = written
+def program(load_program):
+    module = load_program("dovecot/files/mail-removed-mailboxes")
     module.AUTH_SOCKET = pathlib.Path("/nonexistent")
     return module
 

@@ -6,16 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.machinery
-import importlib.util
-import pathlib
-import sys
 
 import dns.exception
 import dns.rdata
 import pytest
 
-PROGRAM = pathlib.Path(__file__).parents[2] / "roles" / "mta_sts_resolver" / "files" / "mail-tls-policy"
 QUERY = b"policy example.com"
 SECURE, NONE, LEFT_TO_DANE = b"OK secure match=mx.example.com", b"NOTFOUND ", b"NOTFOUND "
 # As they are answered, and whether DNSSEC verifies the answer
@@ -28,15 +23,8 @@ UNSIGNED = {name: (records, False) for name, (records, verified) in SIGNED.items
 
 
 @pytest.fixture
-def program():
-    loader = importlib.machinery.SourceFileLoader("mail_tls_policy", str(PROGRAM))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = written
-    return module
+def program(load_program):
+    return load_program("mta_sts_resolver/files/mail-tls-policy")
 
 
 @pytest.fixture
