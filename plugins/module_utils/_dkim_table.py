@@ -40,7 +40,7 @@ class Rules(NamedTuple):
 def parse(text):
     """[Key]; ValueError for a line that is none."""
     keys = []
-    for line in text.splitlines():
+    for line in filter(str.strip, text.splitlines()):
         selector, algorithm, state, since = line.split()
         if state not in STATES:
             raise ValueError(state)
@@ -88,7 +88,7 @@ def begin(keys, rules, used, now):
     A selector that was ever used, as far as we know, is not used again: somebody may remember its record.
     """
     signing = in_state(keys, SIGNING)
-    if not signing or in_state(keys, NEXT, SHOWN, RETIRED):
+    if not signing or in_state(keys, NEXT, SHOWN, RETIRED, REMOVED):
         return keys
     is_old = now >= min(key.since for key in signing) + timedelta(days=rules.rotate_after)
     if not is_old and {key.algorithm for key in signing} == set(rules.algorithms):

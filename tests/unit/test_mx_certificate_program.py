@@ -138,6 +138,11 @@ def test_a_second_key_waits_until_others_know_it_too(program, directory, zone, c
     second = newest(program, directory, "-rsa")
     both = {"suffixes": ("", "-rsa")}
     assert bring(program, directory, **both) == f"waits: ns1 has no record _25._tcp.{NAME}. TLSA 3 1 1 {second}"
+    new_pair(directory, key="old")
+    assert bring(program, directory, **both).startswith("waits: ")
+    assert (directory / "fullchain.pem").read_text() in (directory / "mx.pem").read_text(), "the renewed certificate of the first waits, too"
+    assert program.key_digests(directory / "mx.pem") == [first]
+
     zone["ns1"] = (60, [first, second])
     assert bring(program, directory, **both).startswith("waits: 60 seconds")
     clock.now += 60

@@ -72,6 +72,21 @@ def test_name_servers_without_signatures_need_not_know_what_tlsa_is(decide):
     assert decide({**UNSIGNED, ("mx.example.com.", "AAAA"): ([], False), ("_25._tcp.mx.example.com.", "TLSA"): None}, SECURE) == SECURE
 
 
+def test_a_second_address_that_nobody_knows_is_in_nobodys_way(decide):
+    assert decide({**UNSIGNED, ("mx.example.com.", "AAAA"): None}, SECURE) == SECURE
+
+
+def test_a_policy_may_name_many_servers(program):
+    policy = b"OK secure match=" + b":".join(b"mx%d.example.com" % number for number in range(200))
+
+    async def read():
+        reader = asyncio.StreamReader()
+        reader.feed_data(program.netstring(policy))
+        return await program.read_netstring(reader, program.LONGEST_ANSWER)
+
+    assert asyncio.run(read()) == policy
+
+
 def test_a_domain_without_mx_is_its_own_server(decide):
     published = {("example.com", "A"): (["192.0.2.25"], True), ("_25._tcp.example.com", "TLSA"): (["3 1 1 " + "ab" * 32], True)}
     assert decide(published, SECURE) == LEFT_TO_DANE

@@ -209,6 +209,13 @@ def test_a_key_that_another_may_have_is_removed_at_once(keys, turn):
     turn(lines("rsa-1", "rsa-2"), **options)
     assert keys.states()["rsa-1"] == "removed"
     assert "rsa-1.key" not in keys.files()
+    assert not turn(lines("rsa-1", "rsa-2"), **options)["changed"], "another rotation begins while the old record is there"
+
+
+def test_an_empty_line_in_a_table_is_none(keys, turn):
+    keys.begin(DOMAIN)
+    keys.write(DOMAIN, [f"rsa-1 rsa signing {ago()}", "", f"ed25519-1 ed25519 signing {ago()}"])
+    assert not turn()["changed"]
 
 
 def test_a_table_that_is_none_is_named(keys, turn):
