@@ -137,19 +137,59 @@ def test_nothing_is_renewed_before_its_time(machine, trust):
     assert serials(machine, trust) == before
 
 
-def served_to(machine, kind, service):
-    """The certificate that a client gets which knows this kind only."""
+def knowing(machine, kind):
+    """A client that knows certificates of this kind only."""
     context = wire.verifying(machine)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
-    with wire.secured(machine, service, context) as client:
+    return context
+
+
+def served_to(machine, kind, service):
+    """The certificate that a client gets which knows this kind only."""
+    with wire.secured(machine, service, knowing(machine, kind)) as client:
         return x509.load_der_x509_certificate(client.socket.getpeercert(binary_form=True))
+
+
+def talk_early(machine, kind):
+    """TLS with port 25 for who is never let in, as it does not wait for the greeting to end."""
+    with socket.create_connection((machine.address, 25), 30) as plain:
+        plain.sendall(b"EHLO client.test\r\n")
+        answers = plain.makefile("rb")
+        assert any(line.startswith(b"250 ") for line in answers)
+        plain.sendall(b"STARTTLS\r\n")
+        assert answers.readline().startswith(b"220 ")
+        knowing(machine, kind).wrap_socket(plain).close()
 
 
 @pytest.mark.parametrize("service", wire.ALL, ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_gets_the_certificate_whose_kind_it_knows(machine, kind, service):
     assert isinstance(served_to(machine, kind, service).public_key(), KINDS[kind])
+
+
+@pytest.fixture
+def rsa_waits(machine):
+    """Port 25 has the ECDSA key alone, and knows nobody."""
+    machine.host.check_output("systemctl stop mail-mx-certificate.timer")
+    machine.host.check_output("rm --force /var/lib/postfix/postscreen_cache.* && postfix reload")
+    machine.host.check_output("python3 /usr/local/libexec/mail-mx-certificate /etc/ssl/mailserver %s", machine.hostname)
+    yield
+    machine.host.check_output("systemctl start mail-mx-certificate.timer mail-mx-certificate.service")
+
+
+def test_a_key_that_waits_is_shown_to_nobody_on_port_25(machine, rsa_waits):
+    talk_early(machine, "ECDSA")
+    for talk in (lambda: talk_early(machine, "RSA"), lambda: served_to(machine, "RSA", wire.SMTP)):
+        with pytest.raises(ssl.SSLError):
+            talk()
+    assert served_to(machine, "RSA", wire.SUBMISSION)
+
+
+def test_the_operator_is_told_when_the_rsa_certificate_ends(play):
+    report = " ".join(play("check").output.split())
+    for port in ("465 submissions", "993 imaps"):
+        assert f"ok port {port} with RSA: certificate expires" in report
 
 
 def test_the_rsa_certificate_is_renewed_with_its_key(machine, wait_for):
@@ -159,3 +199,17 @@ def test_the_rsa_certificate_is_renewed_with_its_key(machine, wait_for):
     for service in (wire.SMTP, wire.IMAPS):
         wait_for(lambda service=service: served_to(machine, "RSA", service).serial_number != before.serial_number)
     assert served_to(machine, "RSA", wire.SMTP).public_key() == before.public_key()
+
+
+def test_rsa_comes_and_goes(machine, play):
+    tags = ("--tags", "certbot,postfix,dovecot")
+    assert play("site", *tags, mail_certificate_rsa=False).code == 0
+    try:
+        for service in wire.ALL:
+            assert served_to(machine, "ECDSA", service)
+            with pytest.raises(ssl.SSLError):
+                served_to(machine, "RSA", service)
+    finally:
+        assert play("site", *tags).code == 0
+    for service in wire.ALL:
+        assert served_to(machine, "RSA", service)
