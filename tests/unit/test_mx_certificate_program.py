@@ -130,6 +130,18 @@ def test_a_new_key_waits_for_all_name_servers_and_then_for_the_longest_ttl(progr
     assert served(program, directory) == new
 
 
+def test_not_a_part_of_a_second_is_forgiven(program, directory, zone, clock):
+    bring(program, directory)
+    new_pair(directory)
+    zone["ns1"] = (60, [newest(program, directory)])
+    clock.now += 0.75
+    assert bring(program, directory).startswith("waits: 60 seconds")
+    clock.now += 59.5
+    assert bring(program, directory).startswith("waits: 1 seconds")
+    clock.now += 0.5
+    assert bring(program, directory) == "changed"
+
+
 def test_a_second_key_waits_until_others_know_it_too(program, directory, zone, clock):
     bring(program, directory)
     first = newest(program, directory)
