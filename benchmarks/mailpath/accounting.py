@@ -13,13 +13,15 @@ import time
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
-DAEMONS = ("postfix", "dovecot", "postgresql", "watcher", "journald")
+DAEMONS = ("postfix", "dovecot", "postgresql", "watcher", "journald", "rspamd", "fail2ban")
 UNITS = {
     "postfix": r"postfix(@.*)?\.service",
     "dovecot": r"dovecot\.service",
     "postgresql": r"postgresql@.*\.service",
     "watcher": r"mail-directory-watch\.service",
     "journald": r"systemd-journald\.service",
+    "rspamd": r"(rspamd|redis-server@rspamd)\.service",
+    "fail2ban": r"fail2ban\.service",
 }
 QUIET_SHARE = 0.02  # of one CPU
 

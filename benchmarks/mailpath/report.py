@@ -6,7 +6,7 @@ import collections
 import re
 import statistics
 
-COLUMNS = ("total", "postfix", "dovecot", "postgresql", "journald")
+COLUMNS = ("total", "postfix", "dovecot", "postgresql", "journald", "rspamd", "fail2ban")
 
 
 def median(rounds, *keys):
