@@ -39,11 +39,12 @@ def end_the_day(machine, wait_for):
     """What was collected today was collected yesterday (UTC), and is reported at once, not spread over ten hours."""
 
     def collected():
-        return machine.host.check_output(f"stat --format %i {STATE}/collectd.sqlite.yesterday")
+        """The file's inode; for a moment there is none."""
+        return machine.run(f"stat --format %i {STATE}/collectd.sqlite.yesterday").stdout.strip()
 
     before = collected()
     machine.host.check_output("systemctl kill --signal=USR2 tlsrpt-collectd")
-    wait_for(lambda: collected() != before, 20, "the day does not end")
+    wait_for(lambda: collected() not in ("", before), 20, "the day does not end")
     machine.host.check_output(f"systemctl stop tlsrpt-reportd && rm {STATE}/reportd.sqlite")
     reportd = "/opt/tlsrpt-reporter/bin/tlsrpt-reportd --config_file /etc/tlsrpt/tlsrpt.cfg --spread_out_delivery 1 --interval_main_loop 1"
     machine.host.check_output(f"systemd-run --collect --unit reportd-at-once --property User=tlsrpt {reportd}")
