@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
-DAEMONS = ("postfix", "dovecot", "postgresql", "watcher", "journald", "rspamd", "fail2ban")
 UNITS = {
     "postfix": r"postfix(@.*)?\.service",
     "dovecot": r"dovecot\.service",
@@ -23,6 +22,7 @@ UNITS = {
     "rspamd": r"(rspamd|redis-server@rspamd)\.service",
     "fail2ban": r"fail2ban\.service",
 }
+DAEMONS = tuple(UNITS)
 QUIET_SHARE = 0.02  # of one CPU
 
 

@@ -28,15 +28,21 @@ import storm
 import workloads
 
 ARMS = ["guides", "ours", "isolated", "full", "nodb"]
-# Nothing else differs there.
-ONLY = {"isolated": ["imap", "pop3"], "full": ["full"]}
-# The machine rests while the filter waits for DNS, which would be to the advantage of whose turn is next.
-BESIDE_FULL = ["ours", "full"]
-NOT_THE_GUIDES = ["quota"]
+# Who takes part in a workload, where it is not these three.
+COMPARED = ["guides", "ours", "nodb"]
+TAKING_PART = {
+    "imap": ["guides", "ours", "isolated", "nodb"],
+    "pop3": ["guides", "ours", "isolated", "nodb"],
+    "quota": ["ours", "nodb"],
+    # A row of its own: the machine rests while the filter waits for DNS, which is to the advantage of whose turn is next.
+    "full": ["ours", "full"],
+    "queries": ["guides", "ours"],
+    "passwords": ["ours"],
+}
 GROWING = ["deliver", "imap"]
 COUNTED = ["deliver", "imap", "pop3", "submit"]
 ONCE = {"at_once": at_once.measure, "storm": storm.measure}
-WORKLOADS = [*workloads.ALL, *checks.CHECKS, "full", "queries", "passwords", *ONCE]
+WORKLOADS = [*workloads.ALL, *checks.CHECKS, "queries", "passwords", *ONCE]
 
 
 def say(text):
@@ -57,23 +63,15 @@ def measure_workload(name, arms, repeat, number):
         # The guides' idle processes keep all connections that the database has to give, which is not the next workload's fault,
         # and everybody's keep their memory.
         machine.run("systemctl restart postfix dovecot")
+    arms = [machine for machine in arms if machine.arm in TAKING_PART.get(name, COMPARED)]
     if name == "queries":
         users = accounts.some(number)
-        return {
-            machine.arm: {operation: queries.count(machine, operation, users) for operation in COUNTED}
-            for machine in arms
-            if machine.arm in ("guides", "ours")
-        }
+        return {machine.arm: {operation: queries.count(machine, operation, users) for operation in COUNTED} for machine in arms}
     if name == "passwords":
-        return {machine.arm: passwords.measure(machine, number) for machine in arms if machine.arm == "ours"}
-    arms = [machine for machine in arms if name in ONLY.get(machine.arm, [name])]
+        return {machine.arm: passwords.measure(machine, number) for machine in arms}
     if name in ONCE:
         return {machine.arm: [ONCE[name](machine, number)] for machine in arms}
-    if name == "full":
-        arms = [machine for machine in arms if machine.arm in BESIDE_FULL]
-        return measure_rounds(arms, repeat, workloads.ALL["deliver"], number)
     if name in checks.CHECKS:
-        arms = [machine for machine in arms if machine.arm != "guides" or name not in NOT_THE_GUIDES]
         with checks.added(name, arms):
             return measure_rounds(arms, repeat, workloads.ALL["deliver"], number)
     return measure_rounds(arms, repeat, workloads.ALL[name], number)

@@ -37,4 +37,5 @@ ALL = {
     "submit_465": single("submit_465", 200),
     "deliver_tls": single("deliver_tls", 200),
     "mixed": mixed,
+    "full": single("deliver", 600),
 }
