@@ -4,33 +4,21 @@
 
 import os
 import subprocess
-import threading
 from pathlib import Path
 
+from watch import Watch
 
-class ProcessWatch(threading.Thread):
+
+class ProcessWatch(Watch):
     """Collects command lines until it is left. Whatever else runs on this host does not concern the test."""
 
     def __init__(self, machine):
-        super().__init__(daemon=True)
+        super().__init__(interval=0.05)
         container = f"{machine.variables['machine_network']['name']}-{machine.name}"
         init = subprocess.check_output(["podman", "inspect", "--format", "{{.State.Pid}}", container], text=True).strip()
         self.namespace = os.readlink(f"/proc/{init}/ns/pid")
         self.command_lines = set()
         self.strangers = set()
-        self.finished = threading.Event()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *dummy):
-        self.finished.set()
-        self.join()
-
-    def run(self):
-        while not self.finished.wait(0.05):
-            self.look()
 
     def look(self):
         """A process that is none of ours once is asked no more, as long as it lives."""

@@ -16,7 +16,7 @@ NAME = "mail.example.com"
 @pytest.fixture
 def program(tmp_path, load_program):
     module = load_program("certbot/files/mail-mx-certificate")
-    module.STATE = tmp_path / "state" / "mx-certificate.json"
+    module.STATE = tmp_path / "mx-certificate.json"
     module.reload_postfix = lambda: None
     return module
 

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import ssl
 import subprocess
-import threading
 import time
 
 import dns.message
@@ -14,6 +13,7 @@ import dns.query
 import pytest
 import wire
 import world
+from watch import Watch
 
 TTL = 6
 # What a machine's own resolver knows of a TLSA record, a digest for each line
@@ -87,32 +87,22 @@ class Records:
         return {record.cert.hex() for rrset in answer for record in rrset}
 
 
-class Senders(threading.Thread):
+class Senders(Watch):
     """Other servers, of which each has looked up the records within their TTL, connect again and again."""
 
     def __init__(self, machine, records):
-        super().__init__()
+        super().__init__(interval=0.1)
         self.machine, self.records = machine, records
         self.known = []
         self.strangers = []
         self.keys = []
-        self.finished = threading.Event()
 
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *dummy):
-        self.finished.set()
-        self.join()
-
-    def run(self):
-        while not self.finished.wait(0.1):
-            self.known.append((time.monotonic(), self.records.read()))
-            key = served(self.machine, wire.SMTP)
-            self.keys.append(key)
-            now = time.monotonic()
-            self.strangers += [key for since, digests in self.known if since > now - TTL and digests and key not in digests]
+    def look(self):
+        self.known.append((time.monotonic(), self.records.read()))
+        key = served(self.machine, wire.SMTP)
+        self.keys.append(key)
+        now = time.monotonic()
+        self.strangers += [key for since, digests in self.known if since > now - TTL and digests and key not in digests]
 
 
 @pytest.fixture
