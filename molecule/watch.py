@@ -6,7 +6,7 @@ import threading
 
 
 class Watch(threading.Thread):
-    """Looks every so many seconds until it is left. What was raised meanwhile is raised then, and nothing was looked at after it."""
+    """Looks every `interval` seconds until it is left. A look that raises is the last one, and leaving raises it again."""
 
     def __init__(self, interval):
         super().__init__(daemon=True)
